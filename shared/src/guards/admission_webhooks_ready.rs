@@ -1,5 +1,6 @@
 //! Admission webhooks that must answer before this run can write, and whether their Services have a ready endpoint.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let all = configurations.iter().flat_map(|configuration| {
         admission_policies::webhooks(configuration).map(move |webhook| (configuration, webhook))
     });
-    let selects = |webhook: &Value, what: &WrittenResource| is_selected(webhook, what, labels);
+    let selects = |webhook: &Value, what: &WrittenResource<'_>| is_selected(webhook, what, labels);
     let strict: Vec<(&Value, &Value)> = all
         .filter(|(_, webhook)| webhook["failurePolicy"].as_str().unwrap_or("Fail") == "Fail")
         .filter(|(_, webhook)| written.iter().any(|what| selects(webhook, what)))
@@ -71,7 +72,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
 }
 
 /// Whether the rules and selectors of a webhook match this write, in a namespace with these labels.
-fn is_selected(webhook: &Value, what: &WrittenResource, labels: &BTreeMap<String, String>) -> bool {
+fn is_selected(webhook: &Value, what: &WrittenResource<'_>, labels: &BTreeMap<String, String>) -> bool {
     let object_labels = admission_policies::read_labels(&what.object);
     // A kind without a namespace passes every namespaceSelector (admission `namespace.Matcher`).
     let in_namespace =
@@ -85,7 +86,10 @@ fn is_selected(webhook: &Value, what: &WrittenResource, labels: &BTreeMap<String
 ///
 /// # Errors
 /// They cannot be evaluated for one, and exclude the others.
-fn is_called_for_any<'a>(webhook: &Value, selected: impl Iterator<Item = &'a WrittenResource>) -> Result<bool, String> {
+fn is_called_for_any<'a>(
+    webhook: &Value,
+    selected: impl Iterator<Item = &'a WrittenResource<'a>>,
+) -> Result<bool, String> {
     let mut undetermined = None;
     for what in selected {
         let resource = (what.group.as_str(), what.version.as_str(), what.plural.as_str());
@@ -117,26 +121,32 @@ fn build_finding(configuration: &Value, webhook: &Value, service: &ServiceRef) -
 }
 
 /// An object that this run creates or updates, and its resource.
-struct WrittenResource {
+struct WrittenResource<'a> {
     group: String,
     version: String,
     plural: String,
     namespaced: bool,
-    object: Value,
+    object: Cow<'a, Value>,
 }
 
-impl WrittenResource {
-    fn new(group: &str, version: &str, plural: &str, namespaced: bool, object: Value) -> Self {
+impl<'a> WrittenResource<'a> {
+    fn new(group: &str, version: &str, plural: &str, namespaced: bool, object: Cow<'a, Value>) -> Self {
         let (group, version, plural) = (group.to_owned(), version.to_owned(), plural.to_owned());
         Self { group, version, plural, namespaced, object }
     }
 }
 
 /// Lists the objects of the charts, and those that every run writes: release records, CRDs and Leases.
-fn written_resources(context: &GuardContext<'_>) -> Vec<WrittenResource> {
+fn written_resources<'a>(context: &'a GuardContext<'_>) -> Vec<WrittenResource<'a>> {
     let mut all = written_by_every_run(context);
     all.extend(context.planned_crds().map(|crd| {
-        WrittenResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions", false, crd.json().clone())
+        WrittenResource::new(
+            "apiextensions.k8s.io",
+            "v1",
+            "customresourcedefinitions",
+            false,
+            Cow::Borrowed(crd.json()),
+        )
     }));
     let served = context.application.and_then(|application| application.kinds.as_ref().ok());
     let manifests = context.app_chart.iter().flat_map(|facts| facts.rendered);
@@ -146,10 +156,9 @@ fn written_resources(context: &GuardContext<'_>) -> Vec<WrittenResource> {
         let known = served.and_then(|kinds| kinds.get(&object)).map(|kind| (kind.plural.clone(), kind.namespaced));
         let known = known.or_else(|| planned().map(|crd: &Crd| (crd.plural().to_owned(), crd.is_namespaced())));
         if let Some((plural, namespaced)) = known {
-            let manifest = if namespaced {
-                with_namespace(manifest, context.view.cluster.namespace.as_str())
-            } else {
-                manifest.clone()
+            let manifest = match namespaced {
+                true => with_namespace(manifest, context.view.cluster.namespace.as_str()),
+                false => Cow::Borrowed(manifest),
             };
             all.push(WrittenResource::new(object.group(), object.version(), &plural, namespaced, manifest));
         }
@@ -159,7 +168,7 @@ fn written_resources(context: &GuardContext<'_>) -> Vec<WrittenResource> {
 
 /// The labels and the type of a release record are helm's
 /// (<https://github.com/helm/helm/blob/v3.17.2/pkg/storage/driver/secrets.go>, `newSecretsObject`).
-fn written_by_every_run(context: &GuardContext<'_>) -> Vec<WrittenResource> {
+fn written_by_every_run(context: &GuardContext<'_>) -> Vec<WrittenResource<'static>> {
     let namespace = context.view.cluster.namespace.as_str();
     let secret = |kind: &str, labels: Value| {
         let metadata = json!({"namespace": namespace, "labels": labels});
@@ -170,24 +179,25 @@ fn written_by_every_run(context: &GuardContext<'_>) -> Vec<WrittenResource> {
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"namespace": namespace, "labels": own}});
     vec![
-        WrittenResource::new("", "v1", "secrets", true, secret("helm.sh/release.v1", record)),
-        WrittenResource::new("", "v1", "secrets", true, secret(JOURNAL_SECRET_TYPE, own)),
-        WrittenResource::new("coordination.k8s.io", "v1", "leases", true, lease),
+        WrittenResource::new("", "v1", "secrets", true, Cow::Owned(secret("helm.sh/release.v1", record))),
+        WrittenResource::new("", "v1", "secrets", true, Cow::Owned(secret(JOURNAL_SECRET_TYPE, own))),
+        WrittenResource::new("coordination.k8s.io", "v1", "leases", true, Cow::Owned(lease)),
     ]
 }
 
 /// helm writes an object without a namespace into the release's.
-fn with_namespace(manifest: &Value, namespace: &str) -> Value {
-    let mut manifest = manifest.clone();
-    if manifest["metadata"]["namespace"].as_str().is_none_or(str::is_empty) {
-        manifest["metadata"]["namespace"] = namespace.into();
+fn with_namespace<'a>(manifest: &'a Value, namespace: &str) -> Cow<'a, Value> {
+    if manifest["metadata"]["namespace"].as_str().is_some_and(|own| !own.is_empty()) {
+        return Cow::Borrowed(manifest);
     }
-    manifest
+    let mut manifest = manifest.clone();
+    manifest["metadata"]["namespace"] = namespace.into();
+    Cow::Owned(manifest)
 }
 
 /// Whether the rules of a webhook match a create or update of this resource, by
 /// <https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/api/admissionregistration/v1/types.go>.
-fn intercepts(webhook: &Value, what: &WrittenResource) -> bool {
+fn intercepts(webhook: &Value, what: &WrittenResource<'_>) -> bool {
     let lists_any = |rule: &Value, key: &str, wanted: &[&str]| {
         rule[key]
             .as_array()

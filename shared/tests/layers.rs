@@ -5,8 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "sources that cannot be read fail the test")]
 
+mod source_files;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use source_files::{repository, rust_files};
 
 /// The folders in the order of their dependencies: each may use the ones before it.
 const ORDER: [&str; 14] = [
@@ -122,27 +126,14 @@ fn circle(arrows: &BTreeSet<Arrow>) -> BTreeSet<&str> {
     }
 }
 
-fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            rust_files(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
 /// Every file of `shared/src`: its path below that folder, and its text.
 fn source_files() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    rust_files(&root, &mut paths);
+    let root = repository().join("shared/src");
     let read = |path: PathBuf| {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
         (name, std::fs::read_to_string(&path).unwrap())
     };
-    paths.into_iter().map(read).collect()
+    rust_files(&["shared/src"]).into_iter().map(read).collect()
 }
 
 fn all_arrows() -> BTreeSet<Arrow> {

@@ -5,7 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "sources that cannot be read fail the test")]
 
-use std::path::{Path, PathBuf};
+mod source_files;
+
+use source_files::rust_files;
 
 /// No name of a function, a field or a file: participles, adverbs and pronouns say nothing of what is meant.
 const BARE_WORDS: &[&str] = &[
@@ -191,30 +193,10 @@ fn banned_names(text: &str) -> Vec<(usize, Name)> {
     names_of(text).into_iter().filter(|(_, name)| name.is_banned()).collect()
 }
 
-fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
-            rust_files(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
-fn project_files() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut files = Vec::new();
-    for folder in ["shared", "plugins", "tests"] {
-        rust_files(&root.join(folder), &mut files);
-    }
-    files
-}
-
 #[test]
 fn no_name_is_banned() {
     let (mut banned, mut count) = (Vec::new(), 0);
-    for path in project_files() {
+    for path in rust_files(&["shared", "plugins", "tests"]) {
         let (text, shown) = (std::fs::read_to_string(&path).unwrap(), path.display());
         count += names_of(&text).len();
         banned.extend(banned_names(&text).into_iter().map(|(line, name)| format!("{shown}:{line}: {name:?}")));

@@ -5,7 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "sources that cannot be read fail the test")]
 
-use std::path::{Path, PathBuf};
+mod source_files;
+
+use std::path::Path;
+
+use source_files::rust_files;
 
 /// Words and phrases, each with the words to use. Lower case; a space matches any white space of one line.
 const REPLACED_TEXTS: &[(&str, &str)] = &[
@@ -141,24 +145,6 @@ fn replaced_texts(text: &str) -> Vec<&'static (&'static str, &'static str)> {
     REPLACED_TEXTS.iter().filter(|(wanted, _)| contains(wanted)).collect()
 }
 
-fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
-            rust_files(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
-fn files_below(folders: &[&str]) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut files = Vec::new();
-    folders.iter().for_each(|folder| rust_files(&root.join(folder), &mut files));
-    files
-}
-
 fn is_quoted(path: &Path, text: &str) -> bool {
     QUOTED_TEXTS.iter().any(|(file, quoted)| path.ends_with(file) && text.contains(quoted))
 }
@@ -166,7 +152,7 @@ fn is_quoted(path: &Path, text: &str) -> bool {
 #[test]
 fn comments_and_messages_use_plain_words() {
     let (mut replaced, mut count) = (Vec::new(), 0);
-    for path in files_below(&["shared/src", "plugins", "tests"]) {
+    for path in rust_files(&["shared/src", "plugins", "tests"]) {
         let source = std::fs::read_to_string(&path).unwrap();
         let texts = texts_of(&source);
         count += texts.len();
@@ -187,7 +173,7 @@ fn a_module_states_its_subject_input_and_output() {
         let header = source.lines().take_while(|line| line.starts_with("//!"));
         header.filter(|line| line.len() > "//!".len()).count()
     };
-    let short = files_below(FOLDERS_WITH_HEADERS).into_iter().filter(|path| {
+    let short = rust_files(FOLDERS_WITH_HEADERS).into_iter().filter(|path| {
         let is_test = path.iter().any(|part| part == "tests" || part == "tests.rs");
         !is_test && header_lines(&std::fs::read_to_string(path).unwrap()) < MIN_HEADER_LINES
     });

@@ -3,11 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use mural_tests::harness;
 use mural_tests::sandbox::{Options, Sandbox, Snapshot};
 
 /// Suits two cores: a case mostly waits for its control plane.
 const DEFAULT_COUNT: usize = 2;
-const COUNT_ENV: &str = "MURAL_TEST_CLUSTERS";
 
 /// As many cases run at the same time as there are sandboxes.
 pub struct Clusters {
@@ -22,11 +22,13 @@ struct Cluster {
 }
 
 impl Clusters {
-    pub fn new() -> Self {
-        let count = std::env::var(COUNT_ENV).ok().and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_COUNT);
-        let name = |at| format!("cases-{}-{at}", std::process::id());
-        let all = (1..=count).map(|at| Cluster { name: name(at), empty: None }).collect();
-        Self { free: Mutex::new(all), count }
+    /// # Errors
+    /// The setting of their number is wrong.
+    pub fn new() -> Result<Self> {
+        harness::remove_orphaned_sandboxes();
+        let count = harness::cluster_count(DEFAULT_COUNT)?;
+        let all = (1..=count).map(|at| Cluster { name: harness::sandbox_name(&at.to_string()), empty: None }).collect();
+        Ok(Self { free: Mutex::new(all), count })
     }
 
     pub fn count(&self) -> usize {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use clusters::Clusters;
 use libtest_mimic::{Arguments, Failed, Trial};
+use mural_tests::harness::{SKIP_ENV, is_set};
 use run_script::Run;
 use script::Script;
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
-    let clusters = Arc::new(Clusters::new());
+    let clusters = Arc::new(Clusters::new()?);
     arguments.test_threads = Some(clusters.count());
     let mut trials = vec![trial("the_reader_reads_its_example", script::read_its_own_example)];
     for file in files()? {
@@ -58,7 +59,6 @@ fn add_trials(trials: &mut Vec<Trial>, file: &Path, clusters: &Arc<Clusters>) ->
     let name = file.strip_prefix(folder())?.with_extension("").display().to_string();
     let is_report = name.starts_with("reports/");
     ensure!(!is_report || !parsed.sources.is_empty(), "{}: a report has a `# Source: LINK` line", file.display());
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| value == "1");
     let is_open = text.starts_with("# open: ") && !is_set("MURAL_OPEN_CASES");
     if parsed.helms.is_empty() {
         trials.push(trial(&name, move || run_case(&parsed, None, None)).with_ignored_flag(is_open));
@@ -69,7 +69,7 @@ fn add_trials(trials: &mut Vec<Trial>, file: &Path, clusters: &Arc<Clusters>) ->
         let title = format!("{name} (helm {version})");
         let (parsed, clusters, helm) = (parsed.clone(), Arc::clone(clusters), version.clone());
         let test = move || clusters.run(&helm, |sandbox| run_case(&parsed, Some(sandbox), Some(&helm)));
-        trials.push(trial(&title, test).with_ignored_flag(is_open || is_set("MURAL_SKIP_CLUSTER")));
+        trials.push(trial(&title, test).with_ignored_flag(is_open || is_set(SKIP_ENV)));
     }
     Ok(())
 }

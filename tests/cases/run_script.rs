@@ -1,13 +1,13 @@
 //! Runs a case in a work folder of its own. The case stops at the first statement that does not hold.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use mural_tests::audit::{self, AuditLog};
 use mural_tests::plugins;
+use mural_tests::run_program::{program_path, run_with_input};
 use mural_tests::sandbox::{Paused, Sandbox, User};
 
 use crate::script::{Expected, Line, Script, Statement, Stream};
@@ -103,21 +103,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The files of the case are written after the base, so that they replace its files.
+    /// The files of the case are there already, and stay.
     fn write_base(&mut self, group: &str) -> Result<()> {
         for (name, command) in COMMANDS {
             self.variables.insert(name.to_owned(), command.split(' ').map(str::to_owned).collect());
         }
-        copy_base(&Path::new(env!("CARGO_MANIFEST_DIR")).join(BASE), self.folder, group)?;
-        for (path, text) in &self.script.files {
-            let file = self.folder.join(path);
-            match text.is_empty() && file.exists() {
-                // An empty file removes one of the base.
-                true => std::fs::remove_file(file)?,
-                false => write(&file, text)?,
-            }
-        }
-        Ok(())
+        copy_base(&Path::new(env!("CARGO_MANIFEST_DIR")).join(BASE), self.folder, group)
     }
 
     /// `$NAME` alone becomes the words of the variable; inside a word, its text.
@@ -146,15 +137,7 @@ impl<'a> Run<'a> {
         let mut command = self.command(program)?;
         command.args(arguments).current_dir(self.folder).env("NO_COLOR", "1").env("COLUMNS", "200");
         let input = self.stdin.take().map(std::fs::read).transpose().context("stdin")?.unwrap_or_default();
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| program.clone())?;
-        // A program that reads no input closes the pipe. That is not a failure.
-        drop(child.stdin.take().map(|mut stdin| stdin.write_all(&input)));
-        let output = child.wait_with_output()?;
+        let output = run_with_input(&mut command, &input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         let holds = match expected {
@@ -173,26 +156,17 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Our plugins by their full path; helm and kubectl as linked in the sandbox.
+    /// Our plugins by their full path; helm and kubectl as linked in the sandbox; anything else from `PATH`.
     fn command(&self, program: &str) -> Result<Command> {
-        let path = match plugins::PROGRAMS.contains(&program) {
-            true => plugins::folder()?.join(program),
-            false => PathBuf::from(program),
-        };
+        let is_plugin = plugins::PROGRAMS.contains(&program);
         let Some(sandbox) = self.sandbox else {
+            let path = if is_plugin { plugins::folder()?.join(program) } else { PathBuf::from(program) };
             let mut command = Command::new(path);
             command.env("KUBECONFIG", "/dev/null");
             return Ok(command);
         };
-        let linked = sandbox.dir().join("bin").join(program);
-        let mut command = sandbox.command(User::Operator, if linked.exists() { linked } else { path });
-        let usual = std::env::join_paths(
-            [sandbox.dir().join("bin"), plugins::folder()?]
-                .into_iter()
-                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-        )?;
-        command.env("PATH", usual);
-        Ok(command)
+        let path = program_path(sandbox, program)?;
+        Ok(sandbox.command(User::Operator, if is_plugin || path.exists() { path } else { PathBuf::from(program) }))
     }
 
     fn contains(&self, stream: Stream, text: &str, negated: bool) -> Result<()> {
@@ -220,13 +194,17 @@ fn write(file: &Path, text: &str) -> Result<()> {
         .with_context(|| file.display().to_string())
 }
 
+/// Adds the files of the base. A file of the case replaces one of the base; an empty one removes it.
 fn copy_base(from: &Path, to: &Path, group: &str) -> Result<()> {
     for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        match entry.file_type()?.is_dir() {
-            true => copy_base(&entry.path(), &target, group)?,
-            false => write(&target, &std::fs::read_to_string(entry.path())?.replace(GROUP, group))?,
+        if entry.file_type()?.is_dir() {
+            copy_base(&entry.path(), &target, group)?;
+        } else if !target.exists() {
+            write(&target, &std::fs::read_to_string(entry.path())?.replace(GROUP, group))?;
+        } else if target.metadata()?.len() == 0 {
+            std::fs::remove_file(target)?;
         }
     }
     Ok(())

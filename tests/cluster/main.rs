@@ -63,15 +63,14 @@ mod variants;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
+use mural_tests::harness::{SKIP_ENV, cluster_count, is_set};
 use test_cluster::{TestCluster, TestClusters};
 
 /// A test: its name, `MODULE::TEST`, and the function that runs it on a test cluster.
 type Test = (&'static str, fn(&TestCluster) -> Result<()>);
 
-const SKIP_ENV: &str = "MURAL_SKIP_CLUSTER";
-const CLUSTER_COUNT_ENV: &str = "MURAL_TEST_CLUSTERS";
 /// Number of sandboxes if `MURAL_TEST_CLUSTERS` is not set; suits two cores.
 const DEFAULT_CLUSTER_COUNT: usize = 3;
 
@@ -87,8 +86,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
-    let skip = std::env::var_os(SKIP_ENV).is_some_and(|value| value == "1");
-    let clusters = Arc::new(TestClusters::new(cluster_count()?));
+    let skip = is_set(SKIP_ENV);
+    let clusters = Arc::new(TestClusters::new(cluster_count(DEFAULT_CLUSTER_COUNT)?));
     // One test at a time on each.
     arguments.test_threads = Some(clusters.count());
     let tests: Vec<Test> = [
@@ -147,15 +146,6 @@ fn interleave(others: &[Test], flux: &[Test]) -> Vec<Test> {
         others.chunks(between).flat_map(|some| some.iter().chain(flux.next()).copied().collect::<Vec<_>>()).collect();
     all.extend(flux);
     all
-}
-
-fn cluster_count() -> Result<usize> {
-    let Some(setting) = std::env::var(CLUSTER_COUNT_ENV).ok().filter(|setting| !setting.is_empty()) else {
-        return Ok(DEFAULT_CLUSTER_COUNT);
-    };
-    let count = setting.parse().with_context(|| format!("{CLUSTER_COUNT_ENV}={setting} is not a number"))?;
-    ensure!(count > 0, "{CLUSTER_COUNT_ENV} must be at least 1; to skip the tier, set {SKIP_ENV}=1");
-    Ok(count)
 }
 
 fn trial(name: &str, test: fn(&TestCluster) -> Result<()>, clusters: Arc<TestClusters>) -> Trial {

@@ -3,25 +3,23 @@
 //! A test gets a [`TestCluster`]: it runs programs as a user, reads objects and the audit log, and installs the older
 //! charts from a snapshot. How a sandbox starts is in `tests/src/sandbox`.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use mural_tests::audit::{self, AuditLog, Entry, Mark};
+use mural_tests::harness;
 use mural_tests::parts;
-use mural_tests::plugins;
-use mural_tests::sandbox::{self, Options, Sandbox, Snapshot, User};
+use mural_tests::run_program::{program_path, run_with_input};
+use mural_tests::sandbox::{Options, Sandbox, Snapshot, User};
 use tempfile::TempDir;
 
 use crate::{flux, small};
 
-/// Followed by the process id of the test run, so that an orphaned sandbox can be recognized and removed.
-const SANDBOX_PREFIX: &str = "test-";
 /// Ends the name of the sandbox with Flux.
-const FLUX_SUFFIX: &str = "-flux";
+const FLUX_SUFFIX: &str = "flux";
 /// The sandbox with Flux.
 static FLUX_CLUSTER: OnceLock<TestCluster> = OnceLock::new();
 
@@ -54,7 +52,7 @@ const SLOWEST_TESTS_SHOWN: usize = 10;
 
 impl TestClusters {
     pub fn new(count: usize) -> Self {
-        remove_orphaned_sandboxes();
+        harness::remove_orphaned_sandboxes();
         let older_snapshot = SharedSnapshot::default();
         let all: Vec<Arc<TestCluster>> =
             (1..=count).map(|at| Arc::new(TestCluster::new(at, Arc::clone(&older_snapshot)))).collect();
@@ -131,7 +129,7 @@ pub fn to_command_output(output: Output) -> Result<CommandOutput> {
 impl TestCluster {
     fn new(at: usize, older_snapshot: SharedSnapshot) -> Self {
         Self {
-            name: format!("{SANDBOX_PREFIX}{}-{at}", std::process::id()),
+            name: harness::sandbox_name(&at.to_string()),
             sandbox: OnceLock::new(),
             older_snapshot,
             files: OnceLock::new(),
@@ -162,7 +160,7 @@ impl TestCluster {
     /// their own.
     pub fn flux_cluster(&self) -> (&'static Self, MutexGuard<'static, ()>) {
         let test_cluster = FLUX_CLUSTER.get_or_init(|| {
-            let name = format!("{SANDBOX_PREFIX}{}{FLUX_SUFFIX}", std::process::id());
+            let name = harness::sandbox_name(FLUX_SUFFIX);
             Self { name, is_flux: true, ..Self::new(0, SharedSnapshot::default()) }
         });
         (test_cluster, test_cluster.lock.lock().unwrap_or_else(PoisonError::into_inner))
@@ -212,27 +210,13 @@ impl TestCluster {
         env: &[(&str, &Path)],
     ) -> Result<CommandOutput> {
         let mut command = self.command(user, program)?;
-        let mut child = command
-            .args(args)
-            .envs(env.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| program.to_owned())?;
-        // A program that reads no input closes the pipe. That is not a failure.
-        drop(child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes())));
-        to_command_output(child.wait_with_output()?)
+        to_command_output(run_with_input(command.args(args).envs(env.iter().copied()), input.as_bytes())?)
     }
 
     /// A command that is not started yet: a plugin by its full path; helm and kubectl as linked in the sandbox.
     pub fn command(&self, user: User, program: &str) -> Result<Command> {
         let sandbox = self.sandbox()?;
-        let path: PathBuf = match plugins::PROGRAMS.contains(&program) {
-            true => plugins::folder()?.join(program),
-            false => sandbox.dir().join("bin").join(program),
-        };
-        let mut command = sandbox.command(user, path);
+        let mut command = sandbox.command(user, program_path(sandbox, program)?);
         command.current_dir(self.files()).env("NO_COLOR", "1");
         Ok(command)
     }
@@ -283,17 +267,5 @@ impl TestCluster {
     /// Stops the sandbox if it was started.
     fn down(&self) -> Result<()> {
         self.sandbox.get().map_or(Ok(()), |_| Sandbox::down_by_name(&self.name))
-    }
-}
-
-/// Removes sandboxes of test runs that were killed.
-fn remove_orphaned_sandboxes() {
-    for name in sandbox::names().unwrap_or_default() {
-        let ours =
-            name.strip_prefix(SANDBOX_PREFIX).map(|rest| rest.split_once('-').map_or(rest, |(process, _)| process));
-        let process = ours.and_then(|process| process.parse::<u32>().ok());
-        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
-            drop(Sandbox::down_by_name(&name));
-        }
     }
 }

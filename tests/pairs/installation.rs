@@ -1,12 +1,10 @@
 //! The commands of both ways, and what is on the cluster afterwards.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use mural_tests::plugins;
+use mural_tests::run_program::{program_path, run_with_input};
 use mural_tests::sandbox::{Sandbox, User};
 use serde_json::Value;
 
@@ -107,18 +105,9 @@ impl Installation<'_> {
     fn run(&self, line: &str, input: &str) -> Result<Ended> {
         let mut words = line.split(' ');
         let program = words.next().context("no program")?;
-        let path: PathBuf = match plugins::PROGRAMS.contains(&program) {
-            true => plugins::folder()?.join(program),
-            false => self.sandbox.dir().join("bin").join(program),
-        };
-        let mut command: Command = self.sandbox.command(User::Operator, path);
-        let streams = [Stdio::piped(), Stdio::piped(), Stdio::piped()];
-        let [stdin, stdout, stderr] = streams;
+        let mut command = self.sandbox.command(User::Operator, program_path(self.sandbox, program)?);
         let command = command.args(words).current_dir(self.folder).env("NO_COLOR", "1");
-        let mut child = command.stdin(stdin).stdout(stdout).stderr(stderr).spawn().with_context(|| line.to_owned())?;
-        // A program that reads no input closes the pipe. That is not a failure.
-        drop(child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes())));
-        let output = child.wait_with_output()?;
+        let output = run_with_input(command, input.as_bytes())?;
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         let text = format!("$ {line}\n{stdout}{}", String::from_utf8_lossy(&output.stderr));
         Ok(Ended { code: output.status.code().unwrap_or(-1), text, stdout })

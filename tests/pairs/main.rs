@@ -27,9 +27,10 @@ mod random;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, Result};
 use clusters::Clusters;
 use libtest_mimic::{Arguments, Failed, Trial};
+use mural_tests::harness::{SKIP_ENV, is_set};
 use pair::Pair;
 use random::Random;
 
@@ -39,21 +40,26 @@ const DEFAULT_PAIRS: u64 = 2;
 const DEFAULT_SEED: u64 = 1;
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    let clusters = Arc::new(Clusters::new());
-    arguments.test_threads = Some(clusters.count());
-    let number = |name: &str, or: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(or);
-    let skip = std::env::var_os("MURAL_SKIP_CLUSTER").is_some_and(|value| value == "1");
-    let (seed, count) = (number("MURAL_SEED", DEFAULT_SEED), number("MURAL_PAIRS", DEFAULT_PAIRS));
-    let trials = (seed..seed + count).map(|seed| trial(seed, Arc::clone(&clusters)).with_ignored_flag(skip)).collect();
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    match clusters.down() {
-        Ok(()) => conclusion.exit_code(),
+    match run() {
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("a sandbox did not stop: {error:#}");
-            ExitCode::FAILURE
+            eprintln!("{error:#}");
+            ExitCode::from(64)
         }
     }
+}
+
+fn run() -> Result<ExitCode> {
+    let mut arguments = Arguments::from_args();
+    let clusters = Arc::new(Clusters::new()?);
+    arguments.test_threads = Some(clusters.count());
+    let number = |name: &str, or: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(or);
+    let (seed, count) = (number("MURAL_SEED", DEFAULT_SEED), number("MURAL_PAIRS", DEFAULT_PAIRS));
+    let skip = is_set(SKIP_ENV);
+    let trials = (seed..seed + count).map(|seed| trial(seed, Arc::clone(&clusters)).with_ignored_flag(skip)).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    clusters.down().context("a sandbox did not stop")?;
+    Ok(conclusion.exit_code())
 }
 
 /// Each pair has a seed of its own: `MURAL_SEED=N MURAL_PAIRS=1` repeats it.

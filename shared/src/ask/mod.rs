@@ -3,6 +3,7 @@
 //! `cli` builds these types from flags; every other folder reads them. Names, chart references and durations are already
 //! valid here. Nothing in this folder reads the environment, files or the cluster.
 
+mod command_line;
 mod duration;
 pub mod expect;
 mod helm_options;
@@ -22,6 +23,10 @@ use crate::model::secret::Hidden;
 use crate::model::signature::SignatureRequirements;
 use crate::problem::Problem;
 
+pub use command_line::{
+    DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE, has_hidden_value,
+    join_command,
+};
 pub use duration::{parse_duration, parse_request_timeout};
 pub use helm_options::{HelmOptions, ServerSide};
 

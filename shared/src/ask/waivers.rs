@@ -1,4 +1,4 @@
-//! `.mural-waivers.yaml`: the CRD findings that the operator accepts, and levels that replace the checks' own.
+//! `.mural-waivers.yaml`: the findings that the operator accepts, and levels that replace the CRD checks' own.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub struct Waivers {
 pub(crate) struct Waiver {
     /// The check's id.
     pub(crate) check: String,
-    /// `CRD`, or `CRD PATH`; `*` stands for any text.
+    /// The subject of the finding: of a CRD check `CRD` or `CRD PATH`; `*` stands for any text.
     pub(crate) subject: String,
     /// The reason why the finding is acceptable.
     pub(crate) reason: String,
@@ -67,7 +67,7 @@ impl Waivers {
             if !known.contains(&name.as_str()) {
                 let alike = did_you_mean(name, known.iter().copied());
                 let alike =
-                    alike.unwrap_or_else(|| "run `helm mural crds check --explain all` to list the checks".to_owned());
+                    alike.unwrap_or_else(|| "run `kubectl mural validate --list-checks` or `helm mural crds check --explain all` to list the checks".to_owned());
                 return Err(format!("unknown check {name:?}: {alike}"));
             }
         }
@@ -78,9 +78,43 @@ impl Waivers {
     }
 }
 
+impl Waiver {
+    /// Whether the waiver is about this finding.
+    pub(crate) fn fits(&self, check: &str, subject: &str) -> bool {
+        self.check == check && matches_glob(self.subject.trim(), subject)
+    }
+}
+
+/// Matches a pattern in which `*` stands for any text.
+fn matches_glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_star_matches_any_text() {
+        assert!(
+            matches_glob("a.*", "a.b.c")
+                && matches_glob("*", "")
+                && matches_glob("a*c*e", "abcde")
+                && matches_glob("x", "x")
+        );
+        assert!(!matches_glob("a.*", "b.a.c") && !matches_glob("x", "xy") && !matches_glob("a*c", "ab"));
+    }
 
     #[test]
     fn a_typo_is_reported() {

@@ -8,7 +8,10 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageAvailability {
     /// It is there.
-    Available,
+    Available {
+        /// The digest of its manifest, `sha256:…`.
+        digest: String,
+    },
     /// The registry has no such image.
     Missing,
     /// The registry could not be asked, and why: it says nothing of what the nodes will find.

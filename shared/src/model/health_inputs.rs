@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::admission_policies::ServiceRef;
 use super::cluster_view::{Observed, ReadFailure, Workloads};
+use super::last_run::LastRun;
 use super::object::ObjectRef;
 use super::served_kinds::ServedKinds;
 
@@ -29,11 +30,13 @@ pub enum ReadScope {
     ManagedClusters,
     /// The copies of the templates of project roles.
     RoleTemplates,
+    /// The journal of this tool's upgrades.
+    Journal,
 }
 
 impl ReadScope {
     /// Every part.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OtherNamespaces,
         Self::ObjectMetadata,
         Self::Webhooks,
@@ -41,6 +44,7 @@ impl ReadScope {
         Self::CustomResources,
         Self::ManagedClusters,
         Self::RoleTemplates,
+        Self::Journal,
     ];
 }
 
@@ -128,6 +132,8 @@ pub struct HealthInputs {
     pub managed_clusters: ManagedClusters,
     /// ConfigMaps of all namespaces that have the name of a template of project roles.
     pub role_templates: Observed<Vec<Value>>,
+    /// The last run of this tool; `Ok(None)` if there was none.
+    pub last_run: Observed<Option<LastRun>>,
 }
 
 /// The path of all Secrets of a namespace.
@@ -165,7 +171,14 @@ impl HealthInputs {
                 leases: fail_read("Leases", reason),
             },
             role_templates: fail_read("ConfigMaps of all namespaces", reason),
+            last_run: fail_read("the journal", reason),
         }
+    }
+
+    /// The last run of this tool, for advice that does not work against it. A journal that cannot be read gives none.
+    #[must_use]
+    pub fn known_run(&self) -> Option<&LastRun> {
+        self.last_run.as_ref().ok()?.as_ref()
     }
 
     /// The metadata of an object as it lives; `Ok(None)` where there is none, or its kind is not served.

@@ -44,6 +44,8 @@ pub struct UnreadyObject {
     pub reason: String,
     /// Whether waiting can help.
     pub outlook: Outlook,
+    /// The pod that has the reason, if it is one pod.
+    pub pod: Option<String>,
     /// Where to read more.
     pub detail_query: Option<DetailQuery>,
 }
@@ -205,8 +207,10 @@ fn check_object(owner: &Value, owned: &OwnedWorkloads, workloads: &Workloads, no
         None if is_running_job && !owned.is_hook(owner) => Outlook::Running,
         None => Outlook::Transient,
     };
+    let pod = detail.as_ref().and_then(|detail| detail.pod.clone());
     let (reason, detail_query) = join_reason(found, detail, has_failed);
-    Some(UnreadyObject { progress: object_status::compute_progress(owner), object, reason, outlook, detail_query })
+    let progress = object_status::compute_progress(owner);
+    Some(UnreadyObject { object, progress, reason, outlook, pod, detail_query })
 }
 
 /// Whether nothing starts an object again: a failed Job, or a pod that failed and has no controller.

@@ -14,6 +14,8 @@ use crate::model::pod_creation::find_creation_failure;
 pub(super) struct WaitDetail {
     /// The reason.
     pub(super) message: String,
+    /// The pod that has the reason, if it is one pod.
+    pub(super) pod: Option<String>,
     /// The reason in one word if it hardly heals by itself.
     pub(super) terminal_reason: Option<String>,
     /// Where to read more.
@@ -63,7 +65,7 @@ fn retain_newest(mut pods: Vec<&Value>) -> Vec<&Value> {
 fn describe_creation_failure(owner: &Value, pods: &[&Value], workloads: &Workloads) -> Option<WaitDetail> {
     let failure = find_creation_failure(owner, pods, &workloads.creation_failures)?;
     let terminal_reason = Some(failure.reason.to_owned());
-    Some(WaitDetail { message: failure.to_string(), terminal_reason, detail_query: None })
+    Some(WaitDetail { message: failure.to_string(), pod: None, terminal_reason, detail_query: None })
 }
 
 /// A pod that cannot run: image pull, crash loop, not schedulable.
@@ -72,17 +74,24 @@ fn describe_blocked_pod(pods: &[&Value]) -> Option<WaitDetail> {
     let (pod, trouble) = all.max_by_key(|(_, trouble)| trouble.terminal)?;
     let PodBlocker { reason, container, message, terminal } = trouble;
     let pod_name = text(pod, "/metadata/name").to_owned();
-    let detail_query =
-        (reason == "CrashLoopBackOff").then_some(DetailQuery::Log { pod: pod_name, container, previous: true });
     let words = if message.is_empty() { reason.clone() } else { format!("{reason} {message}") };
-    Some(WaitDetail { message: words, terminal_reason: terminal.then_some(reason), detail_query })
+    let words = format!("{words} (pod {pod_name}{})", format_container(&container));
+    let log = DetailQuery::Log { pod: pod_name.clone(), container, previous: true };
+    let detail_query = (reason == "CrashLoopBackOff").then_some(log);
+    Some(WaitDetail { message: words, pod: Some(pod_name), terminal_reason: terminal.then_some(reason), detail_query })
+}
+
+/// `, container ui`; empty for a pod that has no node yet.
+fn format_container(container: &str) -> String {
+    if container.is_empty() { String::new() } else { format!(", container {container}") }
 }
 
 /// A pod whose node is not ready. The node may come back.
 fn describe_unready_node(pods: &[&Value], workloads: &Workloads) -> Option<WaitDetail> {
     let (pod, node) = pods.iter().find_map(|pod| Some((pod, workloads.find_unready_node(pod)?)))?;
-    let message = format!("pod {} runs on {node}", text(pod, "/metadata/name"));
-    Some(WaitDetail { message, terminal_reason: None, detail_query: None })
+    let pod = text(pod, "/metadata/name").to_owned();
+    let message = format!("pod {pod} runs on {node}");
+    Some(WaitDetail { message, pod: Some(pod), terminal_reason: None, detail_query: None })
 }
 
 /// A pod that runs and is not ready: only its events say that a probe fails.
@@ -91,9 +100,10 @@ fn describe_unready_pod(pods: &[&Value]) -> Option<WaitDetail> {
         |pod: &&&Value| text(pod, "/status/phase") == "Running" && text(pod, "/metadata/deletionTimestamp").is_empty();
     let ready = |pod: &&Value| find_condition(pod, "Ready").is_some_and(|ready| ready.status == "True");
     let pod = pods.iter().filter(runs).find(|pod| !ready(pod))?;
-    let message = format!("pod {} runs and is not ready", text(pod, "/metadata/name"));
     let detail_query = Some(DetailQuery::Events { uid: text(pod, "/metadata/uid").to_owned() });
-    Some(WaitDetail { message, terminal_reason: None, detail_query })
+    let pod = text(pod, "/metadata/name").to_owned();
+    let message = format!("pod {pod} runs and is not ready");
+    Some(WaitDetail { message, pod: Some(pod), terminal_reason: None, detail_query })
 }
 
 /// A claim without a volume: only its events say why.
@@ -101,6 +111,7 @@ fn describe_unbound_claim(owner: &Value) -> Option<WaitDetail> {
     let uid = text(owner, "/metadata/uid").to_owned();
     (owner["kind"] == "PersistentVolumeClaim").then(|| WaitDetail {
         message: "no volume is bound to it".to_owned(),
+        pod: None,
         terminal_reason: None,
         detail_query: Some(DetailQuery::Events { uid }),
     })
@@ -114,8 +125,8 @@ fn describe_failed_pods(pods: &[&Value]) -> Option<WaitDetail> {
     let tries = if failed.len() > 1 { format!(", {} pods failed", failed.len()) } else { String::new() };
     let message = format!("{}{tries}", describe_failed_pod(pod)?);
     let (pod, container) = (text(pod, "/metadata/name").to_owned(), text(container, "/name").to_owned());
-    let detail_query = Some(DetailQuery::Log { pod, container, previous: false });
-    Some(WaitDetail { message, terminal_reason: None, detail_query })
+    let detail_query = Some(DetailQuery::Log { pod: pod.clone(), container, previous: false });
+    Some(WaitDetail { message, pod: Some(pod), terminal_reason: None, detail_query })
 }
 
 /// How a container of a failed pod ended: `main ended with exit code 7`.

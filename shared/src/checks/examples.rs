@@ -13,6 +13,8 @@ use serde_json::json;
 
 use super::health_checks::HEALTH_CHECKS;
 use crate::model::check::{Level, Verdict};
+use crate::model::last_run::{LastRun, UnfinishedRun};
+use crate::model::metadata_keys::RUN_LABEL;
 use crate::model::owner::Owner;
 use check_examples::EXAMPLES;
 use example_changes::waiting_containers;
@@ -209,6 +211,27 @@ fn a_failed_revision_names_the_one_to_go_back_to() {
         "{}",
         findings[0].hint
     );
+}
+
+#[test]
+fn advice_continues_an_unfinished_run_and_keeps_a_rollback() {
+    let mut installation = ExampleInstallation::healthy();
+    let mut failed = installation.newest_record("mural").clone();
+    (failed.revision, failed.status) = (4, "failed".into());
+    failed.labels.insert(RUN_LABEL.to_owned(), "r2".to_owned());
+    installation.view.releases.get_mut("mural").unwrap().as_mut().unwrap().push(failed);
+    let command = "kubectl mural upgrade resume -f values.yaml".to_owned();
+    let unfinished = Some(UnfinishedRun { runs: vec!["r1".to_owned(), "r2".to_owned()], command });
+    let last = LastRun { run: "r2".to_owned(), unfinished, rolled_back_crds: ["hubs.x".to_owned()].into() };
+    installation.health_inputs.last_run = Ok(Some(last));
+    let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object"}}}});
+    installation.set_crd_field("spec.versions.0.schema", schema);
+    let hints = ["release-deployed", "crd-matches-chart"].map(|check| {
+        let Verdict::Fail { findings } = run_check(&installation, check) else { unreachable!() };
+        findings[0].hint.clone()
+    });
+    assert!(hints[0].starts_with("kubectl mural upgrade resume -f values.yaml"), "{hints:?}");
+    assert!(hints[1].starts_with("kubectl mural upgrade status"), "{hints:?}");
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub(crate) mod examples;
 pub mod flux;
 pub mod health_check;
 pub mod health_checks;
+pub mod health_waivers;
+pub mod object_fit;
 pub mod ownership;
 pub mod releases;
 pub mod restarts;

@@ -36,7 +36,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let mut findings: Vec<Finding> = Vec::new();
     for (image, answer) in images {
         match answer {
-            ImageAvailability::Available => {}
+            ImageAvailability::Available { .. } => {}
             ImageAvailability::Missing => {
                 let message = "does not exist in its registry, as seen from this workstation";
                 findings.push(CARD.finding(format!("image {image}"), message, CARD.fix));

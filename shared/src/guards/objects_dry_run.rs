@@ -10,6 +10,7 @@ use crate::model::check::{Card, CheckResult, Finding, Level, Section, Verdict};
 use crate::model::dry_run::{DryRunRejection, RejectionKind};
 use crate::model::object::ObjectRef;
 use crate::model::secret::is_secret_key;
+use crate::model::server_warning::{ServerWarning, find_last_version, group_warnings};
 use crate::model::task::Task;
 use crate::plan::object_changes::{OverwrittenField, list_overwritten_fields};
 
@@ -39,7 +40,7 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
     let dry_runs: Vec<&ObjectForecast> =
         application.forecasts.iter().filter(|one| !matches!(one.answer, DryRunAnswer::NotAsked(_))).collect();
     let rejected: Vec<Finding> = dry_runs.iter().filter_map(|one| build_finding(context, one)).collect();
-    let warned = dry_runs.iter().flat_map(|one| build_warnings(context, one));
+    let warned = build_warnings(context, &dry_runs);
     // What was refused counts, whatever could not be asked besides.
     let verdict = match undetermined_reason(context) {
         Some(reason) if rejected.is_empty() => Verdict::Undetermined { reason },
@@ -66,16 +67,34 @@ fn undetermined_reason(context: &GuardContext<'_>) -> Option<String> {
     unread.chain(unknown).next()
 }
 
-/// The server's own warnings. An object with one is written all the same; its pods may be rejected later (Pod Security).
-fn build_warnings(context: &GuardContext<'_>, one: &ObjectForecast) -> Vec<Finding> {
-    let hint = format!(
-        "change the values of the chart, or accept it; for Pod Security: kubectl get namespace {} --show-labels",
-        context.view.cluster.namespace
-    );
+/// The server's own warnings, each once. An object with one is written all the same; its pods may be rejected later (Pod Security).
+fn build_warnings(context: &GuardContext<'_>, dry_runs: &[&ObjectForecast]) -> Vec<Finding> {
     // A warning may quote what it warns of.
-    let told = one.warnings.iter().filter(|_| one.object.kind != "Secret");
-    let finding = |text: &String| CARD.finding(one.object.to_string(), format!("the API server warns: {text}"), &hint);
-    told.map(|text| Finding { level: Level::Warning, ..finding(text) }).collect()
+    let public = dry_runs.iter().filter(|one| one.object.kind != "Secret");
+    let warnings = public.flat_map(|one| one.warnings.iter().map(|text| (one.object.to_string(), text.clone())));
+    let finding = |ServerWarning { text, objects }: ServerWarning| {
+        let subject = match objects.as_slice() {
+            [one] => one.clone(),
+            [first, others @ ..] => format!("{first} and {} more", others.len()),
+            [] => String::new(),
+        };
+        let (end, hint) = match find_last_version(&text) {
+            Some(last) => {
+                let hint = format!("use a chart version with the new API before you upgrade Kubernetes beyond {last}");
+                (format!("; served until Kubernetes {last}"), hint)
+            }
+            None => (
+                String::new(),
+                format!(
+                    "change the values of the chart, or accept it; for Pod Security: kubectl get namespace {} --show-labels",
+                    context.view.cluster.namespace
+                ),
+            ),
+        };
+        let message = format!("the API server warns: {text}{end}");
+        Finding { level: Level::Warning, ..CARD.finding(subject, message, hint) }
+    };
+    group_warnings(warnings).into_iter().map(finding).collect()
 }
 
 /// Why the server did not judge an object. A missing permission says nothing of it; `permissions` reports that.

@@ -15,15 +15,16 @@ pub static CARD: Card = Card {
     title: "permission for every request of the plan",
     level: Level::Error,
     why: "A missing permission shows up only at its step. The upgrade is then half done and cannot continue.",
-    fix: "Ask for the Roles that --explain-permissions prints, or run as another user with --as or --context.",
+    fix: "Ask for the Roles that --role-file FILE writes (--explain-permissions prints them), or run as another user with --as or \
+        --context.",
 };
 
 /// The tasks that it applies to.
 pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::Rollback, Task::Repair], check };
 
 /// How to grant what is missing. The printed Roles hold every permission of the run, not only the missing ones.
-const HINT: &str = "run the same command with --explain-permissions: it writes nothing and prints every Role of this run. An \
-    administrator applies them with kubectl apply --filename FILE";
+const HINT: &str = "add --role-file role.yaml, or --explain-permissions to print it: it holds every Role of this run. An administrator \
+    applies it with kubectl apply --filename role.yaml";
 
 /// Fails for the missing permissions, with one finding per namespace and one for the cluster.
 #[must_use]

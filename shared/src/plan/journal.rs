@@ -2,6 +2,7 @@
 //! resume or roll back. It holds no values and nothing secret.
 
 mod codec;
+mod last_run;
 pub mod resume_drift;
 
 use std::collections::BTreeMap;
@@ -13,10 +14,13 @@ use super::recorded_state::{RecordedCrd, RecordedState};
 use super::saved_plan::RecordedRequest;
 use super::value_hash::digest_json;
 use super::{API_VERSION, Action, CrdMigration, Step, StepId};
+use crate::ask::join_command;
 use crate::model::lease::HolderIdentity;
 use crate::model::release_role::ReleaseRole;
 pub use crate::model::task::Task;
 use crate::model::text_format::format_count;
+
+pub use last_run::summarize_last_run;
 
 pub use codec::{
     JournalSnapshot, MAX_PACKED_BYTES, MAX_RUNS, SECRET_NAME, UnreadableRun, build_secret, parse_journal, without_runs,
@@ -179,6 +183,9 @@ pub struct RunEntry {
     /// The revisions that the run wrote, by release.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub revisions: BTreeMap<String, u64>,
+    /// The command that continues the run, as words. A value of `--set` is left out: the journal holds no values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continue_command: Vec<String>,
     /// The steps, in order.
     pub steps: Vec<StepEntry>,
 }
@@ -226,6 +233,7 @@ impl RunEntry {
             backup: None,
             crds_after_run: BTreeMap::new(),
             revisions: BTreeMap::new(),
+            continue_command: Vec::new(),
             steps: steps.iter().map(planned).collect(),
         }
     }
@@ -245,6 +253,16 @@ impl RunEntry {
     #[must_use]
     pub fn run_ids(&self) -> Vec<String> {
         self.earlier_runs.iter().cloned().chain([self.run.clone()]).collect()
+    }
+
+    /// The command that continues the run, for a shell. A run of an older version has not recorded it.
+    #[must_use]
+    pub fn format_continue_command(&self) -> String {
+        match (self.continue_command.is_empty(), self.task) {
+            (false, _) => join_command(&self.continue_command),
+            (true, Task::Rollback) => "kubectl mural upgrade rollback".to_owned(),
+            (true, Task::Upgrade | Task::Repair | Task::ApplyCrds) => "kubectl mural upgrade resume".to_owned(),
+        }
     }
 
     /// Whether a step is left to do.

@@ -24,6 +24,7 @@ pub mod step_id;
 mod strategic_patch;
 pub mod unchanged;
 pub mod value_hash;
+pub mod verdict;
 pub mod writes;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ use crate::ask::OwnerMode;
 use crate::model::access_review::RequiredPermissions;
 use crate::model::application::ApplyMethod;
 use crate::model::chart::Digest;
+use crate::model::chart_changes::NamedChange;
 use crate::model::check::CheckResult;
 use crate::model::cluster_view::{ClusterInfo, Observed};
 use crate::model::flux::FluxRef;
@@ -47,6 +49,7 @@ pub use crd_plan::{CrdDecision, CrdPlan};
 pub use rollback_limit::RollbackLimit;
 pub use step_id::StepId;
 pub use unchanged::{UnchangedItem, UnchangedSubject};
+pub use verdict::PlanVerdict;
 
 /// The apiVersion of the plan's JSON.
 pub const API_VERSION: &str = "mural/v1";
@@ -69,6 +72,9 @@ pub struct ChartUpgrade {
     pub chart: String,
     /// The digest of the chart's bytes.
     pub digest: Digest,
+    /// What the chart's author says changed in this version, breaking changes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named_changes: Vec<NamedChange>,
     /// Why the forecast may differ from the upgrade; none if the chart was rendered as helm will render it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast_doubt: Option<String>,

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{CrdFinding, CrdVerdict};
+use super::{CrdFinding, CrdVerdict, checks};
 use crate::ask::waivers::{Waiver, Waivers};
 
 /// A note about the waiver file: an expired or unused waiver.
@@ -37,14 +37,15 @@ pub fn apply(waivers: &Waivers, verdicts: &mut [CrdVerdict], today: Date) -> Vec
             verdict.update_decision();
         }
     }
-    waivers.waivers.iter().zip(used).filter_map(|(waiver, used)| note(waiver, used, today)).collect()
+    let of_crds = |waiver: &&Waiver| checks().any(|check| check.card.id == waiver.check);
+    let ours = waivers.waivers.iter().zip(used).filter(|(waiver, _)| of_crds(waiver));
+    ours.filter_map(|(waiver, used)| note(waiver, used, today)).collect()
 }
 
 fn fits(waiver: &Waiver, crd: &str, finding: &CrdFinding) -> bool {
     let path = finding.path.as_ref().map(ToString::to_string).unwrap_or_default();
     let whole = format!("{crd} {path}");
-    let subject = waiver.subject.trim();
-    waiver.check == finding.check && (matches_glob(subject, crd) || matches_glob(subject, whole.trim()))
+    waiver.fits(finding.check, crd) || waiver.fits(finding.check, whole.trim())
 }
 
 fn note(waiver: &Waiver, used: bool, today: Date) -> Option<WaiverNote> {
@@ -58,36 +59,4 @@ fn note(waiver: &Waiver, used: bool, today: Date) -> Option<WaiverNote> {
     }
     let message = format!("the waiver of {check} for {subject:?} matches no finding: remove it");
     (!used).then_some(WaiverNote { check: "waiver-unused", subject: waiver_name, message })
-}
-
-/// Matches a pattern in which `*` stands for any text.
-fn matches_glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_matches_any_text() {
-        assert!(
-            matches_glob("a.*", "a.b.c")
-                && matches_glob("*", "")
-                && matches_glob("a*c*e", "abcde")
-                && matches_glob("x", "x")
-        );
-        assert!(!matches_glob("a.*", "b.a.c") && !matches_glob("x", "xy") && !matches_glob("a*c", "ab"));
-    }
 }

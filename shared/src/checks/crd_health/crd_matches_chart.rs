@@ -11,6 +11,7 @@ use crate::checks::health_check::HealthCheck;
 use crate::diff::{self, Effect};
 use crate::model::check::{Card, CheckResult, Finding, Level, Section};
 use crate::model::crd::Crd;
+use crate::model::health_inputs::ReadScope;
 use crate::model::text_format::format_count;
 
 /// Id, level and texts of the check for `--explain` and CHECKS.md.
@@ -25,7 +26,7 @@ pub static CARD: Card = Card {
 };
 
 /// What it reads, and how its findings change with time.
-pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: false, run: check };
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[ReadScope::Journal], heals_with_time: false, run: check };
 
 /// Compares each live CRD with its chart. A difference is an error with a given chart and a warning with the release record; a text
 /// difference is an info.
@@ -43,10 +44,8 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
     let mut result = CheckResultBuilder::new(&CARD);
     for name in wanted {
         if let (Some(live), Some(chart)) = (live.get(name), chart.get(name.as_str())) {
-            result.record(
-                compare_crd(live, chart, &source, level)
-                    .map(|finding| Finding { hint: build_hint(context), ..finding }),
-            );
+            let finding = compare_crd(live, chart, &source, level);
+            result.record(finding.map(|finding| advise(context, live.name(), finding)));
         }
     }
     result.record_skip("none of the chart's CRDs is on the cluster");
@@ -96,6 +95,21 @@ fn compare_crd(live: &Crd, chart: &Crd, source: &str, level: Level) -> Option<Fi
     Some(Finding { level, ..CARD.finding(subject, message, "") })
 }
 
-fn build_hint(context: &CheckContext<'_>) -> String {
-    format!("helm mural crds diff {}; {}", chart_arguments(context), apply_command(context))
+/// Adds the next step. A CRD that a rollback left so is no surprise, and applying the chart would undo the rollback.
+fn advise(context: &CheckContext<'_>, crd: &str, finding: Finding) -> Finding {
+    // Against a chart that the operator names, the difference stays one.
+    let is_warning = finding.level == Level::Warning;
+    match context.health_inputs.known_run().filter(|last| is_warning && last.rolled_back_crds.contains(crd)) {
+        Some(last) => Finding {
+            level: Level::Info,
+            message: format!("{}, as rollback {} left it", finding.message, last.run),
+            hint: "kubectl mural upgrade status shows the rollback; the next upgrade applies the CRDs of its chart"
+                .to_owned(),
+            ..finding
+        },
+        None => {
+            let hint = format!("helm mural crds diff {}; {}", chart_arguments(context), apply_command(context));
+            Finding { hint, ..finding }
+        }
+    }
 }

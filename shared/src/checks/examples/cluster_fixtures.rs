@@ -55,6 +55,7 @@ pub(super) fn health_inputs() -> HealthInputs {
         published_schemas: Ok(published.into_iter().collect()),
         object_scans: Ok(Some(BTreeMap::from([("hubs.x".to_owned(), streamed)]))),
         managed_clusters: spokes(),
+        last_run: Ok(None),
         role_templates: Ok(vec![
             role_template(RELEASE_NAMESPACE, "- verbs: [get]\n"),
             role_template("tenant-a", "# ours\n-   verbs: [ get ]\n"),

@@ -4,6 +4,7 @@ use super::check_each_release;
 use crate::checks::check_context::CheckContext;
 use crate::checks::health_check::HealthCheck;
 use crate::model::check::{Card, CheckResult, Level, Section};
+use crate::model::health_inputs::ReadScope;
 use crate::model::owner::Owner;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
@@ -21,7 +22,7 @@ pub static CARD: Card = Card {
 };
 
 /// What it reads, and how its findings change with time.
-pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[], heals_with_time: true, run: check };
+pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[ReadScope::Journal], heals_with_time: true, run: check };
 
 /// Fails for each release whose newest revision is pending or failed.
 fn check(context: &CheckContext<'_>) -> CheckResult {
@@ -38,7 +39,11 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
         } else {
             format!("revision {} is {}", record.revision, record.status)
         };
-        let hint = if record.status.is_in_progress() {
+        let records = context.view.releases.get(name).and_then(|records| records.as_ref().ok());
+        let ours = records.zip(context.health_inputs.known_run()).and_then(|(all, last)| last.unfinished_run_of(all));
+        let hint = if let Some(unfinished) = ours {
+            format!("{} to continue the run that wrote it", unfinished.command)
+        } else if record.status.is_in_progress() {
             format!("if no helm is running: helm rollback {name} -n {namespace}")
         } else {
             format!("helm history {name} -n {namespace}{}", rollback_hint(context, record))

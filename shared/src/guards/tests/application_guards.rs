@@ -334,7 +334,10 @@ fn missing_images_are_reported_and_a_silent_registry_once() {
     assert!(
         reported.iter().all(|finding| finding.level == Level::Warning) && reported[1].message.contains("2 new images")
     );
-    assert!(!fires(&with_images(&[("a/x:1", ImageAvailability::Available)]), "images-available"));
+    assert!(!fires(
+        &with_images(&[("a/x:1", ImageAvailability::Available { digest: String::new() })]),
+        "images-available"
+    ));
 }
 
 #[test]

@@ -270,7 +270,11 @@ const EXAMPLES: [GuardExample; 55] = [
         || with_values(&json!({"canvas": {"colour": "light"}})),
         || with_values(&json!({"canvas": {"theme": "dark"}})),
     ),
-    example("images-available", || with_image(ImageAvailability::Missing), || with_image(ImageAvailability::Available)),
+    example(
+        "images-available",
+        || with_image(ImageAvailability::Missing),
+        || with_image(ImageAvailability::Available { digest: String::new() }),
+    ),
     example("rollout-capacity", || with_pod_quota("4"), || with_pod_quota("5")),
     example(
         "login-restarts",

@@ -8,6 +8,7 @@ use kube::core::Status;
 use super::login::{Login, LoginError};
 use crate::model::cluster_view::ReadFailure;
 use crate::model::rejection::Rejection;
+use crate::model::transport_fault::TransportFault;
 use crate::problem::Explain;
 
 /// Why a request has no result.
@@ -51,6 +52,8 @@ pub enum ApiError {
         server: String,
         /// The innermost cause, for example "connection refused".
         reason: String,
+        /// The fault of the connection, if it is a known one.
+        fault: Option<TransportFault>,
     },
 }
 
@@ -66,7 +69,10 @@ impl ApiError {
         while let Some(source) = innermost.source() {
             innermost = source;
         }
-        Self::Unreachable { server: server.to_owned(), reason: innermost.to_string() }
+        let text = innermost.to_string();
+        let fault = TransportFault::read(&text);
+        let reason = fault.map_or_else(|| text.clone(), |fault| format!("{} ({text})", fault.describe()));
+        Self::Unreachable { server: server.to_owned(), reason, fault }
     }
 
     /// Whether the object or its kind does not exist.
@@ -115,7 +121,8 @@ impl ApiError {
             Self::Rejected { .. } | Self::Expired { .. } => {
                 "kubectl auth whoami; kubectl auth can-i --list: they show what you are allowed to do".to_owned()
             }
-            Self::Timeout { .. } | Self::Unreachable { .. } => {
+            Self::Unreachable { fault: Some(fault), .. } => fault.api_server_hint().to_owned(),
+            Self::Timeout { .. } | Self::Unreachable { fault: None, .. } => {
                 "kubectl config current-context; kubectl version: they show whether this is the right cluster, and up"
                     .to_owned()
             }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::openapi_documents::OpenApiDocument;
 use super::pages::Pages;
-use super::{ApiError, Cluster, admission_reader, application_objects, openapi_documents, view_reader};
+use super::{ApiError, Cluster, admission_reader, application_objects, journal_secret, openapi_documents, view_reader};
 use crate::checks::crd_health::live_object_validator::LiveObjectValidator;
 use crate::checks::releases::release_objects_present::is_expected_object;
 use crate::checks::tenants::tenant_role_drift::ROLE_TEMPLATE_PREFIX;
@@ -23,8 +23,10 @@ use crate::model::health_inputs::{
     HealthInputs, ManagedClusters, ObjectScan, OptionalKind, PublishedSchema, ReadScope, WebhookBackend,
     collect_namespaces, config_maps_path, secrets_path,
 };
+use crate::model::last_run::LastRun;
 use crate::model::object::ObjectRef;
 use crate::model::release_inventory::ReleaseInventory;
+use crate::plan::journal::summarize_last_run;
 use crate::schema::ServerVersion;
 
 /// Concurrent requests of each part.
@@ -55,7 +57,7 @@ pub async fn read_health_inputs(
 ) -> HealthInputs {
     let reader = HealthReader { cluster, view, inventory, scopes };
     let unread = HealthInputs::unavailable("no check requested it");
-    let (other_workloads, kinds_and_names, webhooks, published, validated, spokes, templates) = tokio::join!(
+    let (other_workloads, kinds_and_names, webhooks, published, validated, spokes, templates, last_run) = tokio::join!(
         reader.read_if_wanted(ReadScope::OtherNamespaces, reader.read_other_workloads()),
         reader.read_if_wanted(ReadScope::ObjectMetadata, reader.read_kinds_and_names()),
         reader.read_if_wanted(ReadScope::Webhooks, reader.read_webhooks()),
@@ -63,6 +65,7 @@ pub async fn read_health_inputs(
         reader.read_if_wanted(ReadScope::CustomResources, reader.validate_live_objects()),
         reader.read_if_wanted(ReadScope::ManagedClusters, reader.read_spokes()),
         reader.read_if_wanted(ReadScope::RoleTemplates, reader.read_role_templates()),
+        reader.read_if_wanted(ReadScope::Journal, reader.read_last_run()),
     );
     let (kinds, names) = kinds_and_names.unwrap_or((unread.kinds, unread.object_metadata));
     let (webhooks, backends, labels) = webhooks.unwrap_or((unread.webhooks, unread.backends, unread.namespace_labels));
@@ -77,6 +80,7 @@ pub async fn read_health_inputs(
         object_scans: Ok(validated),
         managed_clusters: spokes.unwrap_or(unread.managed_clusters),
         role_templates: templates.unwrap_or(unread.role_templates),
+        last_run: last_run.unwrap_or(unread.last_run),
     }
 }
 
@@ -100,6 +104,11 @@ impl HealthReader<'_> {
         let mut all = collect_namespaces(&running, self.namespace());
         all.remove(self.namespace());
         all
+    }
+
+    async fn read_last_run(&self) -> Observed<Option<LastRun>> {
+        let journal = journal_secret::read_journal(self.cluster, self.namespace()).await?;
+        Ok(summarize_last_run(&journal, self.view.crds.as_ref().ok()))
     }
 
     async fn read_other_workloads(&self) -> BTreeMap<String, Workloads> {

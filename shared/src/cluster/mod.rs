@@ -53,6 +53,7 @@ use outage_retry::{MAX_OUTAGE_DURATION, OutageRetry, RETRY_INTERVAL};
 
 use crate::ask::ClusterAccess;
 use crate::model::token_expiry;
+use crate::tools::activity_log::{self, Activity};
 
 /// Objects per list page. CRDs are large: a page may have some megabytes.
 const LIST_PAGE_SIZE: usize = 100;
@@ -233,6 +234,18 @@ impl Cluster {
 
     /// One request and its answer, whatever it is.
     async fn exchange(&self, request: Request<Vec<u8>>) -> Result<HttpAnswer, ApiError> {
+        let (method, uri, began) = (request.method().clone(), request.uri().clone(), Instant::now());
+        let answer = self.exchange_once(request).await;
+        activity_log::record(&Activity::Request {
+            method: method.as_str(),
+            path: uri.path_and_query().map_or_else(|| uri.path(), |path| path.as_str()),
+            status: answer.as_ref().ok().map(|answer| answer.code),
+            took: began.elapsed(),
+        });
+        answer
+    }
+
+    async fn exchange_once(&self, request: Request<Vec<u8>>) -> Result<HttpAnswer, ApiError> {
         let failed = |error| error::from_kube_error(&self.server, &self.login, error);
         let response = self.client.send(request.map(Into::into)).await.map_err(failed)?;
         let retry_after = response.headers().get(http::header::RETRY_AFTER);

@@ -11,6 +11,7 @@ use super::registry::{Registry, RegistryError};
 use crate::model::chart::{self, Chart, ChartRef, Digest, DigestKind};
 use crate::model::chart_version::ChartVersion;
 use crate::model::fetched_chart::FetchedChart;
+use crate::model::transport_fault::TransportFault;
 use crate::problem::{Exit, Problem};
 use crate::tools::private_files::create_private_dir_in;
 
@@ -42,7 +43,7 @@ pub async fn fetch_chart(
     match version.filter(|wanted| **wanted != fetched.chart.version) {
         Some(wanted) => {
             let found = &fetched.chart.version;
-            Err(Problem::new(Exit::Refused, format!("{reference} is version {found}, not {wanted}"))
+            Err(Problem::usage(format!("{reference} is version {found}, not {wanted}"))
                 .with_hint(format!("ask for {found}, or name another chart")))
         }
         None => Ok(fetched),
@@ -97,12 +98,12 @@ async fn build_missing_version_problem(repository: &str, registry: &Registry) ->
 }
 
 fn build_unknown_digest_problem(repository: &str, digest: &str) -> Problem {
-    Problem::new(Exit::Refused, format!("oci://{repository} has no chart {digest}"))
+    Problem::usage(format!("oci://{repository} has no chart {digest}"))
         .with_hint("check the digest, or name a version instead: --to (the application) or --crds (the CRD chart)")
 }
 
 async fn build_unknown_version_problem(repository: &str, version: &ChartVersion, registry: &Registry) -> Problem {
-    let problem = Problem::new(Exit::Refused, format!("oci://{repository} has no version {version}"));
+    let problem = Problem::usage(format!("oci://{repository} has no version {version}"));
     match registry.list_versions().await {
         Ok(versions) if !versions.is_empty() => {
             let some: Vec<String> = versions.iter().take(5).map(ToString::to_string).collect();
@@ -117,9 +118,16 @@ async fn build_unknown_version_problem(repository: &str, version: &ChartVersion,
 
 fn build_registry_problem(repository: &str, error: RegistryError) -> Problem {
     let host = repository.split('/').next().unwrap_or_default();
+    let hint = match &error {
+        RegistryError::Unreachable(_, failure) => failure.fault.map(|fault| fault.registry_hint(host)),
+        RegistryError::LoginRequired(..) => Some(TransportFault::Login.registry_hint(host)),
+        RegistryError::NoSuchVersion { .. } | RegistryError::InvalidReference(_) | RegistryError::CaFile(..) => None,
+    };
+    let hint =
+        hint.unwrap_or_else(|| format!("helm pull oci://{repository} shows whether this machine reaches {host}"));
     Problem::new(Exit::ChecksFailed, format!("cannot resolve the digest of oci://{repository}"))
         .with_source(error)
-        .with_hint(format!("check that {host} is reachable; helm registry login {host}; --plain-http, --ca-file"))
+        .with_hint(hint)
         .with_hint("without a registry: --chart and --crds-chart also take a .tgz file or a folder")
 }
 

@@ -66,7 +66,7 @@ async fn check_host(
     let first_answer = ask(first_answer).await;
     let mut answers = match &first_answer.1 {
         ImageAvailability::Undetermined { .. } => images.map(|(image, _)| (image, first_answer.1.clone())).collect(),
-        ImageAvailability::Available | ImageAvailability::Missing => {
+        ImageAvailability::Available { .. } | ImageAvailability::Missing => {
             stream::iter(images).map(ask).buffered(MAX_CONCURRENT_REQUESTS).collect::<Vec<_>>().await
         }
     };
@@ -85,8 +85,8 @@ async fn check_image(
         Ok(registry) => registry,
         Err(error) => return unknown(error.to_string()),
     };
-    match tokio::time::timeout(REGISTRY_TIMEOUT, registry.verify_image(reference)).await {
-        Ok(Ok(())) => ImageAvailability::Available,
+    match tokio::time::timeout(REGISTRY_TIMEOUT, registry.resolve_image(reference)).await {
+        Ok(Ok(digest)) => ImageAvailability::Available { digest },
         Ok(Err(RegistryError::NoSuchVersion { .. })) => ImageAvailability::Missing,
         Ok(Err(error)) => unknown(error.to_string()),
         Err(_) => unknown(format!("{host} does not answer within {} s", REGISTRY_TIMEOUT.as_secs())),

@@ -3,6 +3,7 @@
 //! Typed operations in, model values out: no other folder knows a command line or parses a program's output. `spawn.rs` is the only
 //! file that starts a process. Failures are typed (`ToolError`, `RegistryError`, `ContentBundleError`) and never contain secrets.
 
+pub mod activity_log;
 pub mod chart_fetch;
 pub mod chart_signature;
 pub mod content_archive;

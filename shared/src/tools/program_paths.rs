@@ -61,7 +61,7 @@ fn resolve_program(name: &str, hint: Option<&OsString>, install_hint: &str) -> R
     // The variable may hold a bare name (`HELM_BIN=helm`): look it up in PATH too.
     let wanted = hint.filter(|hint| !hint.is_empty()).cloned().unwrap_or_else(|| name.into());
     which::which(&wanted).map_err(|error| {
-        Problem::new(Exit::Refused, format!("{} is not installed or not executable", wanted.to_string_lossy()))
+        Problem::new(Exit::MissingTool, format!("{} is not installed or not executable", wanted.to_string_lossy()))
             .with_source(error)
             .with_hint(install_hint)
     })

@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::tls;
 use crate::ask::RegistryAccess;
 use crate::model::chart_version::ChartVersion;
+use crate::model::transport_fault::TransportFault;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,12 +51,16 @@ pub enum RegistryError {
 
 /// What a registry or the connection to it said, without URLs, tokens and answers: a signed URL is a credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct RegistryFailure(String);
+#[error("{text}")]
+pub struct RegistryFailure {
+    text: String,
+    /// The fault of the connection, if it is a known one.
+    pub fault: Option<TransportFault>,
+}
 
 impl RegistryFailure {
     fn new(error: OciDistributionError) -> Self {
-        Self(match error {
+        let text = match error {
             OciDistributionError::RequestError(error) => innermost_cause(&error.without_url()),
             OciDistributionError::IoError(error) => error.to_string(),
             OciDistributionError::ServerError { code, .. } => format!("it answers with HTTP status {code}"),
@@ -68,7 +73,10 @@ impl RegistryFailure {
             }
             // The others quote the answer.
             _ => "its answer does not follow the OCI distribution specification".to_owned(),
-        })
+        };
+        let fault = TransportFault::read(&text);
+        let text = fault.map_or_else(|| text.clone(), |fault| format!("{} ({text})", fault.describe()));
+        Self { text, fault }
     }
 }
 
@@ -146,13 +154,13 @@ impl Registry {
         found.map(drop).map_err(|error| self.to_registry_error(error, digest))
     }
 
-    /// Verifies that an image exists, by tag or digest.
+    /// Resolves the manifest digest of an image, by tag or digest.
     ///
     /// # Errors
     /// As [`Registry::resolve_digest`].
-    pub async fn verify_image(&self, reference: &Reference) -> Result<(), RegistryError> {
+    pub async fn resolve_image(&self, reference: &Reference) -> Result<String, RegistryError> {
         let found = self.client.fetch_manifest_digest(reference, &self.auth).await;
-        found.map(drop).map_err(|error| self.to_registry_error(error, reference.tag().unwrap_or_default()))
+        found.map_err(|error| self.to_registry_error(error, reference.tag().unwrap_or_default()))
     }
 
     /// Lists the tags that are versions, newest first.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use duct::unix::HandleExt;
 use tokio::task::spawn_blocking;
 
+use super::activity_log::{self, Activity};
 use super::error::ToolError;
 use crate::model::command::{Arg, Call};
 use crate::model::secret::{MASK, collect_secrets, mask_secrets};
@@ -58,9 +59,21 @@ pub async fn run(call: Call) -> Result<Vec<u8>, ToolError> {
 /// # Errors
 /// As [`run`], and [`ToolError::Stopped`].
 pub async fn run_until(call: Call, stop: StopSignal) -> Result<Vec<u8>, ToolError> {
-    let command = call.to_string();
-    let lost = ToolError::Start { command, source: io::Error::other("the waiting thread ended unexpectedly") };
-    spawn_blocking(move || wait_for_exit(&call, &stop)).await.unwrap_or(Err(lost))
+    let (command, began) = (call.to_string(), Instant::now());
+    let lost = || ToolError::Start {
+        command: command.clone(),
+        source: io::Error::other("the waiting thread ended unexpectedly"),
+    };
+    let result = spawn_blocking(move || wait_for_exit(&call, &stop)).await.unwrap_or_else(|_| Err(lost()));
+    let end = match &result {
+        Ok(_) => "ok",
+        Err(ToolError::Status { status, .. }) => status.as_str(),
+        Err(ToolError::Timeout { .. }) => "reached its time limit",
+        Err(ToolError::Stopped { .. }) => "was stopped",
+        Err(ToolError::Start { .. } | ToolError::Unreadable { .. }) => "did not start",
+    };
+    activity_log::record(&Activity::Command { command: &command, end, took: began.elapsed() });
+    result
 }
 
 fn wait_for_exit(call: &Call, stop: &StopSignal) -> Result<Vec<u8>, ToolError> {

@@ -6,9 +6,12 @@
 pub mod backup_report;
 pub mod columns;
 pub mod crd_check;
+pub mod crd_fit;
 pub mod crd_report;
 pub mod event;
+mod html_parts;
 pub mod human;
+pub mod image_list;
 pub mod migrate_report;
 pub mod permission_manifest;
 pub mod plan;
@@ -19,6 +22,7 @@ pub mod status_report;
 pub mod style;
 #[cfg(test)]
 mod tests;
+pub mod upgrade_html;
 pub mod upgrade_markdown;
 pub mod upgrade_report;
 pub mod upgrade_result;

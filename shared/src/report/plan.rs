@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::style::{Mark, Style, clip_to, display_width, pad_to, sanitize};
 use crate::checks::crd_changes::decision::CrdDecision;
+use crate::model::chart_changes::NamedChange;
 use crate::model::check::{CheckResult, Level, Verdict, VerdictCounts};
 use crate::model::cluster_view::{ClusterInfo, Observed};
 use crate::model::lease::{HeldLock, Liveness};
@@ -11,7 +12,8 @@ use crate::model::managed_fields::FIELD_MANAGER;
 use crate::model::text_format::{format_count, shell_quote};
 use crate::plan::crd_plan::count_forced_conflicts;
 use crate::plan::{
-    ChartUpgrade, CrdPlan, ObjectChange, ObjectChangeKind, Plan, RollbackLimit, Step, UnchangedItem, ValueChange,
+    ChartUpgrade, CrdPlan, ObjectChange, ObjectChangeKind, Plan, PlanVerdict, RollbackLimit, Step, UnchangedItem,
+    ValueChange,
 };
 
 /// The width of the labels at the left edge.
@@ -20,6 +22,10 @@ const LABEL_WIDTH: usize = 12;
 const MAX_LISTED_NAMES: usize = 12;
 /// How many changes are listed for one CRD.
 const MAX_LISTED_NOTES: usize = 4;
+/// How many changes of one chart are listed.
+const MAX_LISTED_CHANGES: usize = 8;
+/// How many findings of one guard are listed.
+const MAX_LISTED_FINDINGS: usize = 5;
 
 /// Renders a plan.
 #[must_use]
@@ -41,15 +47,28 @@ pub fn render(plan: &Plan, style: Style) -> String {
         permissions: _,
     } = plan;
     let mut out = String::new();
-    write_head(&mut out, cluster, charts);
+    write_verdict(&mut out, &plan.verdict(), style);
+    write_head(&mut out, cluster, charts, style);
     write_locks(&mut out, locks);
     write_crds(&mut out, plan, style);
     write_application(&mut out, objects, style);
     write_values(&mut out, values);
+    write_named_changes(&mut out, charts, style);
     write_guards(&mut out, guards, style);
     write_steps(&mut out, steps, plan.rollback_limit().as_ref(), style);
     write_unchanged_items(&mut out, unchanged_items, style);
     out
+}
+
+/// The answer first: may it run, what is to decide, or why is it refused.
+fn write_verdict(out: &mut String, verdict: &PlanVerdict, style: Style) {
+    let mark = match verdict {
+        PlanVerdict::NothingToDo | PlanVerdict::Safe { .. } => Mark::Pass,
+        PlanVerdict::NeedsDecision { .. } => Mark::Warn,
+        PlanVerdict::Undetermined { .. } => Mark::Unknown,
+        PlanVerdict::Refused { .. } => Mark::Fail,
+    };
+    let _ = writeln!(out, "{:<LABEL_WIDTH$}{} {}", "verdict", style.mark(mark), sanitize(&verdict.describe()));
 }
 
 fn write_line(out: &mut String, first: &str, rest: &str) {
@@ -57,13 +76,18 @@ fn write_line(out: &mut String, first: &str, rest: &str) {
 }
 
 /// The cluster, the owner, and each chart with its versions and digest.
-fn write_head(out: &mut String, hub: &ClusterInfo, charts: &[ChartUpgrade]) {
+fn write_head(out: &mut String, hub: &ClusterInfo, charts: &[ChartUpgrade], style: Style) {
     let owner = charts.last().map_or_else(String::new, |chart| format!(" · owner: {}", chart.owner));
     write_line(out, "context", &format!("{hub}{owner}"));
     let versions: Vec<String> = charts.iter().map(format_version_change).collect();
     let longest = versions.iter().map(|change| display_width(change)).max().unwrap_or_default();
     for (chart, change) in charts.iter().zip(&versions) {
-        write_line(out, &chart.release, &format!("{}  {}", pad_to(change, longest), chart.digest.short()));
+        let text = format!("{}  {}", pad_to(change, longest), chart.digest.short());
+        // A reference that is cut is worse than none.
+        let with_reference = format!("{text}  {}", chart.chart);
+        let room = style.listing.limit(style.width.saturating_sub(LABEL_WIDTH));
+        let text = if display_width(&with_reference) <= room { with_reference } else { text };
+        write_line(out, &chart.release, &text);
         if let Some(doubt) = &chart.forecast_doubt {
             write_line(out, "", &format!("!  {doubt}"));
         }
@@ -135,8 +159,8 @@ fn write_forced_conflicts(out: &mut String, crds: &[CrdPlan], style: Style) {
 fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], plan: &Plan, style: Style) {
     let names = match decision {
         CrdDecision::Unchanged => "will not be written".to_owned(),
-        CrdDecision::RemovedFromChart => format!("stays on the cluster: {}", format_short_names(group)),
-        CrdDecision::Text | CrdDecision::Safe | CrdDecision::New => format_short_names(group),
+        CrdDecision::RemovedFromChart => format!("stays on the cluster: {}", format_short_names(group, style)),
+        CrdDecision::Text | CrdDecision::Safe | CrdDecision::New => format_short_names(group, style),
         CrdDecision::Risky | CrdDecision::Breaking | CrdDecision::Undetermined | CrdDecision::Rejected => String::new(),
     };
     let decision = match decision {
@@ -144,7 +168,7 @@ fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], 
         other => other.as_str(),
     };
     let text = format!("{:>4}  {decision:<10} {names}", group.len());
-    let _ = writeln!(out, "{}", clip_to(sanitize(&text).trim_end(), style.width));
+    let _ = writeln!(out, "{}", clip_to(sanitize(&text).trim_end(), style.listing.limit(style.width)));
     if names.is_empty() {
         for crd in group {
             write_crd_notes(out, crd, style);
@@ -157,21 +181,23 @@ fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], 
 
 fn write_crd_notes(out: &mut String, crd: &CrdPlan, style: Style) {
     let _ = writeln!(out, "{:6}{}", "", style.bold(&sanitize(&crd.name)));
-    for note in crd.notes.iter().take(MAX_LISTED_NOTES) {
+    let limit = style.listing.limit(MAX_LISTED_NOTES);
+    for note in crd.notes.iter().take(limit) {
         let _ = writeln!(out, "{:8}{}", "", sanitize(note));
     }
-    if crd.notes.len() > MAX_LISTED_NOTES {
-        let _ = writeln!(out, "{:8}and {} more", "", crd.notes.len() - MAX_LISTED_NOTES);
+    if crd.notes.len() > limit {
+        let _ = writeln!(out, "{:8}and {} more; list them with --all", "", crd.notes.len() - limit);
     }
 }
 
 /// The plural names, as in kubectl commands.
-fn format_short_names(group: &[&CrdPlan]) -> String {
+fn format_short_names(group: &[&CrdPlan], style: Style) -> String {
+    let limit = style.listing.limit(MAX_LISTED_NAMES);
     let names: Vec<&str> = group.iter().map(|crd| crd.name.split('.').next().unwrap_or(&crd.name)).collect();
-    if names.len() <= MAX_LISTED_NAMES {
+    if names.len() <= limit {
         names.join(", ")
     } else {
-        format!("{}, … ({} in all)", names[..MAX_LISTED_NAMES].join(", "), names.len())
+        format!("{}, … ({} in all)", names[..limit].join(", "), names.len())
     }
 }
 
@@ -219,7 +245,23 @@ fn write_values(out: &mut String, values: &[ValueChange]) {
     }
 }
 
-/// The guards: counts, then every guard that did not pass.
+/// What the authors of the charts say changed, breaking changes first.
+fn write_named_changes(out: &mut String, charts: &[ChartUpgrade], style: Style) {
+    for chart in charts.iter().filter(|chart| !chart.named_changes.is_empty() && !chart.keeps_version()) {
+        let (changes, limit) = (&chart.named_changes, style.listing.limit(MAX_LISTED_CHANGES));
+        write_line(out, "changes", &format!("of {} {}, by its author", chart.release, chart.to));
+        for NamedChange { kind, description, is_breaking } in changes.iter().take(limit) {
+            let mark = if *is_breaking { style.mark(Mark::Warn) } else { " ".to_owned() };
+            let kind = if kind.is_empty() { String::new() } else { format!("{kind}: ") };
+            let _ = writeln!(out, "   {mark}  {}", sanitize(&format!("{kind}{description}")));
+        }
+        if changes.len() > limit {
+            let _ = writeln!(out, "      and {} more; list them with --all", changes.len() - limit);
+        }
+    }
+}
+
+/// The guards: counts, then every guard that did not pass. The end of the command has each refusal with its next step.
 pub(super) fn write_guards(out: &mut String, guards: &[CheckResult], style: Style) {
     let VerdictCounts { passed, errors, warnings, undetermined } = VerdictCounts::from_results(guards);
     let counted = [
@@ -239,13 +281,23 @@ fn write_guard(out: &mut String, guard: &CheckResult, style: Style) {
     if let Verdict::Undetermined { reason } = &guard.verdict {
         let _ = writeln!(out, "   {}  {:<24} {}", style.mark(Mark::Unknown), guard.check, sanitize(reason));
     }
-    for finding in guard.findings() {
-        let mark = if finding.level == Level::Error { Mark::Fail } else { Mark::Warn };
+    let (errors, others): (Vec<_>, Vec<_>) = guard.findings().iter().partition(|finding| finding.level == Level::Error);
+    if !errors.is_empty() {
+        let text = format!("refuses: {}, at the end", format_count(errors.len(), "reason"));
+        let _ = writeln!(out, "   {}  {:<24} {text}", style.mark(Mark::Fail), guard.check);
+    }
+    let shown = &others[..others.len().min(style.listing.limit(MAX_LISTED_FINDINGS))];
+    for (at, finding) in shown.iter().enumerate() {
         let text = format!("{}: {}", finding.subject, finding.message);
-        let _ = writeln!(out, "   {}  {:<24} {}", style.mark(mark), guard.check, sanitize(&text));
-        if !finding.hint.is_empty() {
+        let _ = writeln!(out, "   {}  {:<24} {}", style.mark(Mark::Warn), guard.check, sanitize(&text));
+        // Findings with the same next step share it.
+        let is_last_with_hint = shown.get(at + 1).is_none_or(|next| next.hint != finding.hint);
+        if is_last_with_hint && !finding.hint.is_empty() {
             let _ = writeln!(out, "      {} {}", style.arrow(), sanitize(&finding.hint));
         }
+    }
+    if others.len() > shown.len() {
+        let _ = writeln!(out, "      and {} more; list them with --all", others.len() - shown.len());
     }
 }
 

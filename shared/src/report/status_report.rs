@@ -6,6 +6,7 @@
 mod status_text;
 mod suspended_release;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::cluster_view::{Observed, ReadFailure};
@@ -14,6 +15,7 @@ use crate::model::lease::{HeldLock, Liveness};
 use crate::model::pending_release::{find_creating_run, find_interrupted_run};
 use crate::model::release::ReleaseRecord;
 use crate::model::release_status::ReleaseStatus;
+use crate::model::text_format::truncate_to_seconds;
 use crate::plan::API_VERSION;
 use crate::plan::journal::{JournalSnapshot, RunEntry, Task, UnreadableRun};
 
@@ -31,10 +33,14 @@ pub struct UpgradeStatus {
     pub api_version: &'static str,
     /// `UpgradeStatus`
     pub kind: &'static str,
+    /// When it was read.
+    pub read_at: Timestamp,
     /// The kubeconfig context.
     pub context: String,
     /// The installation's namespace.
     pub namespace: String,
+    /// Whether a lock is held, as far as it can be known.
+    pub lock_state: LockState,
     /// The locks: held, or left by a run that has ended.
     pub locks: Vec<HeldLock>,
     /// HelmReleases that a run of this plugin has suspended until their CRDs are served.
@@ -54,6 +60,32 @@ pub struct UpgradeStatus {
     pub next_step: Option<String>,
 }
 
+/// Whether the installation is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockState {
+    /// No run holds a lock.
+    Free,
+    /// A run holds a lock, or has left one.
+    Held,
+    /// The Leases cannot be read.
+    Unknown,
+    /// The namespace does not exist, so there is no installation.
+    NoNamespace,
+}
+
+/// The namespace of the installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceState {
+    /// It exists, or the API server does not let this user read it.
+    Present,
+    /// It does not exist.
+    Missing {
+        /// Where helm has the releases: `mural in mural-system`; `None` if it could not be read.
+        installed_elsewhere: Option<Vec<String>>,
+    },
+}
+
 /// One revision of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +98,7 @@ pub struct RevisionRow {
     pub status: ReleaseStatus,
     /// The chart's version.
     pub chart_version: String,
-    /// When helm wrote it, by helm's clock.
+    /// When helm wrote it, by helm's clock, in whole seconds; helm's own text if it is no time.
     pub deployed_at: String,
 }
 
@@ -87,7 +119,10 @@ impl RevisionRow {
             revision: record.revision,
             status: record.status.clone(),
             chart_version: record.chart_version.clone(),
-            deployed_at: record.last_deployed.clone(),
+            deployed_at: match record.last_deployed.parse::<Timestamp>() {
+                Ok(time) => truncate_to_seconds(time).to_string(),
+                Err(_) => record.last_deployed.clone(),
+            },
         }
     }
 }
@@ -97,26 +132,35 @@ impl UpgradeStatus {
     #[must_use]
     pub fn new(
         context: &str,
-        namespace: &str,
+        (namespace, namespace_state): (&str, &NamespaceState),
         locks: Observed<Vec<HeldLock>>,
         suspended: Observed<Vec<SuspendedHelmRelease>>,
         journal: Observed<JournalSnapshot>,
         records: [Observed<Vec<ReleaseRecord>>; 2],
+        now: Timestamp,
     ) -> Self {
         let mut read_failures: Vec<ReadFailure> = locks.as_ref().err().into_iter().cloned().collect();
         read_failures.extend(suspended.as_ref().err().cloned());
         read_failures.extend(journal.as_ref().err().cloned());
         let mut journal = journal.unwrap_or_default();
         read_failures.extend(records.iter().filter_map(|records| records.as_ref().err().cloned()));
+        let lock_state = match (&locks, namespace_state) {
+            (_, NamespaceState::Missing { .. }) => LockState::NoNamespace,
+            (Err(_), NamespaceState::Present) => LockState::Unknown,
+            (Ok(locks), NamespaceState::Present) if locks.is_empty() => LockState::Free,
+            (Ok(_), NamespaceState::Present) => LockState::Held,
+        };
         let locks = locks.unwrap_or_default();
         let suspended_releases = suspended_release::list_suspended_releases(suspended.unwrap_or_default(), &locks);
         let records_read: Vec<Vec<ReleaseRecord>> = records.into_iter().flatten().collect();
         Self {
             api_version: API_VERSION,
             kind: "UpgradeStatus",
+            read_at: truncate_to_seconds(now),
             context: context.to_owned(),
             namespace: namespace.to_owned(),
-            next_step: suggest_next_step(&locks, &journal, &records_read, namespace)
+            next_step: suggest_namespace(namespace_state)
+                .or_else(|| suggest_next_step(&locks, &journal, &records_read, namespace))
                 .or_else(|| suspended_releases.iter().find_map(SuspendedHelmReleaseStatus::suggest_next_step)),
             suspended_releases,
             releases: records_read.iter().filter_map(|records| records.last()).map(RevisionRow::from_record).collect(),
@@ -126,10 +170,28 @@ impl UpgradeStatus {
                 journal.runs
             },
             unreadable_runs: journal.unreadable_runs,
+            lock_state,
             locks,
             read_failures,
         }
     }
+
+    /// Whether the status is complete. A namespace that does not exist has none.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        let has_namespace = !matches!(self.lock_state, LockState::NoNamespace);
+        has_namespace && self.read_failures.is_empty() && self.unreadable_runs.is_empty()
+    }
+}
+
+/// The next step if the namespace does not exist.
+fn suggest_namespace(state: &NamespaceState) -> Option<String> {
+    let NamespaceState::Missing { installed_elsewhere } = state else { return None };
+    Some(match installed_elsewhere.as_deref() {
+        None => "kubectl get namespaces lists the namespaces; use --namespace".to_owned(),
+        Some([]) => "check --context: helm has the releases in no namespace of this cluster".to_owned(),
+        Some(found) => format!("use --namespace: helm has {}", found.join(", ")),
+    })
 }
 
 /// Groups revisions by run. A run label that helm copied from the revision before does not count.
@@ -170,13 +232,14 @@ fn suggest_next_step(
     }
     match journal.unfinished_run() {
         Some(run) if run.task == Task::Upgrade && run.has_written() => {
+            let resume = run.format_continue_command();
             return Some(format!(
-                "kubectl mural upgrade resume to continue run {}, with the same value flags\nkubectl mural upgrade rollback to see what can be rolled back; it asks before it writes",
+                "{resume}   continues run {}\nkubectl mural upgrade rollback   shows what can be rolled back; it asks before it writes",
                 run.run
             ));
         }
         Some(run) if run.task == Task::Rollback => {
-            return Some(format!("kubectl mural upgrade rollback to continue rollback {}", run.run));
+            return Some(format!("{}   continues rollback {}", run.format_continue_command(), run.run));
         }
         _ => {}
     }
@@ -212,11 +275,12 @@ mod tests {
     fn status(app: Vec<ReleaseRecord>) -> UpgradeStatus {
         UpgradeStatus::new(
             "hub",
-            "mural-system",
+            ("mural-system", &NamespaceState::Present),
             Ok(Vec::new()),
             Ok(Vec::new()),
             Ok(JournalSnapshot::default()),
             [Ok(vec![record("mural-crds", 1, "deployed", "r1")]), Ok(app)],
+            Timestamp::UNIX_EPOCH,
         )
     }
 
@@ -228,7 +292,16 @@ mod tests {
         run.begin_step(StepId::Release(ReleaseRole::App), jiff::Timestamp::UNIX_EPOCH);
         let journal = JournalSnapshot { runs: vec![run], unreadable_runs: Vec::new() };
         let (locks, suspended) = (Ok(Vec::new()), Ok(Vec::new()));
-        let status = UpgradeStatus::new("hub", "m", locks, suspended, Ok(journal), [Ok(Vec::new()), Ok(Vec::new())]);
+        let present = NamespaceState::Present;
+        let status = UpgradeStatus::new(
+            "hub",
+            ("m", &present),
+            locks,
+            suspended,
+            Ok(journal),
+            [Ok(Vec::new()), Ok(Vec::new())],
+            Timestamp::UNIX_EPOCH,
+        );
         let text = render(&status, Style::PLAIN);
         for word in [
             "interrupted",

@@ -18,11 +18,34 @@ pub struct Style {
     pub ascii: bool,
     /// The width of a line in columns.
     pub width: usize,
+    /// How many entries of one kind a screen has.
+    pub listing: Listing,
+}
+
+/// How many entries of one kind a screen has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Listing {
+    /// The first ones, and the number of the others.
+    #[default]
+    Short,
+    /// All (`--all`, `-o wide`).
+    All,
+}
+
+impl Listing {
+    /// The limit of entries, given the limit of a short list.
+    #[must_use]
+    pub const fn limit(self, short: usize) -> usize {
+        match self {
+            Self::Short => short,
+            Self::All => usize::MAX,
+        }
+    }
 }
 
 impl Style {
     /// Plain text with 100 columns: for a pipe, a file, a test.
-    pub const PLAIN: Self = Self { colour: false, ascii: false, width: 100 };
+    pub const PLAIN: Self = Self { colour: false, ascii: false, width: 100, listing: Listing::Short };
 }
 
 /// The mark at the start of a line.
@@ -74,6 +97,12 @@ impl Style {
     #[must_use]
     pub fn dim(self, text: &str) -> String {
         if self.colour { text.dimmed().to_string() } else { text.to_owned() }
+    }
+
+    /// The same look with every entry.
+    #[must_use]
+    pub const fn with_listing(self, listing: Listing) -> Self {
+        Self { listing, ..self }
     }
 
     /// The arrow before a hint.

@@ -6,6 +6,9 @@ mod plan_screens;
 mod run_screens;
 mod status_screens;
 
+/// The time of every report.
+const NOW: jiff::Timestamp = jiff::Timestamp::constant(1_795_419_000, 0);
+
 /// Compares a screen with its snapshot `snapshots/NAME.snap`.
 fn assert_screen(name: &str, screen: &str) {
     let mut settings = insta::Settings::clone_current();

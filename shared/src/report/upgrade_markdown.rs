@@ -3,7 +3,11 @@
 use std::fmt::Write as _;
 
 use super::style::sanitize;
-use super::upgrade_report::{FinalCheck, Outcome, ReportKind, StepOutcome, StepState, UpgradeReport};
+use super::upgrade_report::{
+    FinalCheck, NewestRevision, Outcome, ReleaseAfterFailure, ReportKind, StateAfterFailure, StepOutcome, StepState,
+    UpgradeReport,
+};
+use crate::ask::join_command;
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::check::{CheckResult, Finding, Level, Verdict, summarize_passed};
 use crate::model::managed_fields::FIELD_MANAGER;
@@ -19,33 +23,57 @@ pub fn render(report: &UpgradeReport) -> String {
         run,
         outcome,
         exit_code,
+        created_at,
+        tool_version,
+        verdict,
         plan,
         steps,
         rollback_plan: _,
         issues: _,
         final_check,
+        perform_command: _,
+        after_failure,
         seconds,
         overhead_seconds: _,
     } = report;
     let mut out = String::new();
     let _ = writeln!(out, "# {} {run}: {}\n", describe_kind(*kind), describe_outcome(*outcome));
-    let _ = writeln!(out, "Exit code {exit_code} after {}.\n", format_duration(*seconds));
-    let hub = &plan.cluster;
-    let _ = writeln!(
-        out,
-        "Cluster {} ({}), namespace {}.\n",
-        escape_cell(&hub.context),
-        escape_cell(&hub.version),
-        escape_cell(&hub.namespace)
-    );
+    let _ = writeln!(out, "**{}**\n", escape_cell(&verdict.describe()));
+    let took = format_duration(*seconds);
+    let _ = writeln!(out, "Exit code {exit_code} after {took}, at {created_at}, by version {tool_version}.\n");
+    write_place(&mut out, plan);
     write_charts(&mut out, plan);
+    if !report.next_command().is_empty() {
+        let _ = writeln!(out, "```sh\n{}\n```\n", sanitize(&join_command(report.next_command())));
+    }
     write_steps(&mut out, &plan.steps, steps);
+    write_releases(&mut out, after_failure.as_ref());
     write_crds(&mut out, plan);
     write_objects(&mut out, plan);
+    write_named_changes(&mut out, plan);
     write_unchanged_items(&mut out, &plan.unchanged_items);
     write_findings(&mut out, "Guards", &plan.guards);
     write_final_check(&mut out, final_check.as_ref());
     out
+}
+
+fn write_place(out: &mut String, plan: &Plan) {
+    let hub = &plan.cluster;
+    let [context, version, namespace] = [&hub.context, &hub.version, &hub.namespace].map(|text| escape_cell(text));
+    let _ = writeln!(out, "Cluster {context} ({version}), namespace {namespace}.\n");
+}
+
+/// The revisions that helm wrote in a run that failed.
+fn write_releases(out: &mut String, after_failure: Option<&StateAfterFailure>) {
+    for ReleaseAfterFailure { release, newest } in after_failure.into_iter().flat_map(|state| &state.releases) {
+        let text = match newest {
+            NewestRevision::Written { revision, chart_version, status, .. } => {
+                format!("revision {revision} ({chart_version}) is {status}")
+            }
+            NewestRevision::Unreadable { reason } => format!("unknown: {reason}"),
+        };
+        let _ = writeln!(out, "- release {}: {}\n", escape_cell(release), escape_cell(&text));
+    }
 }
 
 fn write_final_check(out: &mut String, final_check: Option<&FinalCheck>) {
@@ -70,7 +98,8 @@ fn write_unchanged_items(out: &mut String, items: &[UnchangedItem]) {
     write_table(out, &["subject", "reason"], items.iter().map(row));
 }
 
-const fn describe_kind(kind: ReportKind) -> &'static str {
+/// The operation, as a noun.
+pub(super) const fn describe_kind(kind: ReportKind) -> &'static str {
     match kind {
         ReportKind::Upgrade => "Upgrade",
         ReportKind::Rollback => "Rollback",
@@ -79,7 +108,8 @@ const fn describe_kind(kind: ReportKind) -> &'static str {
     }
 }
 
-const fn describe_outcome(outcome: Outcome) -> &'static str {
+/// The outcome in a few words.
+pub(super) const fn describe_outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::NothingToDo => "nothing to do",
         Outcome::Planned => "planned, nothing written",
@@ -118,6 +148,18 @@ fn write_charts(out: &mut String, plan: &Plan) {
         ]
     };
     write_table(out, &["release", "from", "to", "digest"], plan.charts.iter().map(row));
+}
+
+/// What the authors of the charts say changed.
+fn write_named_changes(out: &mut String, plan: &Plan) {
+    for chart in plan.charts.iter().filter(|chart| !chart.named_changes.is_empty() && !chart.keeps_version()) {
+        let _ = writeln!(out, "## Changes of {} {}\n", escape_cell(&chart.release), escape_cell(&chart.to));
+        for change in &chart.named_changes {
+            let mark = if change.is_breaking { "**breaking** " } else { "" };
+            let _ = writeln!(out, "- {mark}{} {}", escape_cell(&change.kind), escape_cell(&change.description));
+        }
+        let _ = writeln!(out);
+    }
 }
 
 fn write_steps(out: &mut String, steps: &[Step], outcomes: &[StepOutcome]) {

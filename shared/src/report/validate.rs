@@ -4,9 +4,11 @@
 //! results of checks. Output: one value that every format renders.
 
 mod compare;
+mod github;
 mod html;
 mod junit;
 mod markdown;
+mod prometheus;
 mod sarif;
 mod table;
 #[cfg(test)]
@@ -15,12 +17,16 @@ mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 
 pub use compare::{Baseline, FindingDiff, diff_reports, diff_with_baseline};
+pub use github::render_github;
 pub use html::render_html;
 pub use junit::render_junit;
 pub use markdown::render_markdown;
+pub use prometheus::render_prometheus;
 pub use sarif::render_sarif;
 pub use table::{TableOptions, render_table};
 pub use timeline::TimelineEvent;
@@ -28,11 +34,14 @@ pub use timeline::TimelineEvent;
 /// The JSON Schema (draft 2020-12) of `-o json`.
 pub const REPORT_JSON_SCHEMA: &str = include_str!("validate/schema.json");
 
+use crate::ask::waivers::Waivers;
+use crate::checks::health_waivers::{AcceptedFinding, WaiverEffect, apply_waivers};
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ClusterView;
 use crate::model::health_inputs::HealthInputs;
 use crate::model::known_secrets::Secrets;
 use crate::model::owner::Owner;
+use crate::model::text_format::truncate_to_seconds;
 use crate::problem::Exit;
 
 /// The report on one cluster; `-o json` and `-o yaml` print this value.
@@ -43,6 +52,13 @@ pub struct ValidateReport {
     pub api_version: &'static str,
     /// `ValidateReport`
     pub kind: &'static str,
+    /// When the report was made, in whole seconds; `None` inside of an upgrade.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// The version of this program.
+    pub tool_version: &'static str,
+    /// The answer in one word.
+    pub verdict: HealthVerdict,
     /// The cluster.
     pub cluster: ClusterSummary,
     /// The owner of each release.
@@ -51,6 +67,12 @@ pub struct ValidateReport {
     pub releases: BTreeMap<String, Option<String>>,
     /// Every check and its result, in the order of sections.
     pub checks: Vec<CheckResult>,
+    /// Findings that a waiver accepts: they count nowhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedFinding>,
+    /// Waivers that have expired or match nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiver_notes: Vec<String>,
     /// Counts of all results.
     pub counts: Counts,
     /// How much of the releases was judged.
@@ -63,6 +85,33 @@ pub struct ValidateReport {
     /// Why nothing of this cluster could be read; `None` if something was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_failure: Option<String>,
+}
+
+/// The answer to "is the installation healthy?". Against a baseline, only new findings count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HealthVerdict {
+    /// No error, no warning, and everything was read.
+    Healthy,
+    /// Warnings only.
+    Warnings,
+    /// At least one error.
+    Unhealthy,
+    /// No error, but not everything could be read.
+    Undetermined,
+}
+
+impl HealthVerdict {
+    /// The verdict in a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Warnings => "healthy, with warnings",
+            Self::Unhealthy => "not healthy",
+            Self::Undetermined => "undetermined",
+        }
+    }
 }
 
 /// The reports on several clusters.
@@ -204,11 +253,17 @@ impl ValidateReport {
             releases: view.releases.keys().map(|release| (release.clone(), version(release))).collect(),
             counts: Counts::from_checks(&checks),
             coverage: Coverage::from_checks(&checks),
+            verdict: HealthVerdict::Healthy,
+            created_at: None,
+            tool_version: env!("CARGO_PKG_VERSION"),
+            accepted: Vec::new(),
+            waiver_notes: Vec::new(),
             checks,
             timeline: Vec::new(),
             comparison: None,
             read_failure: None,
         }
+        .update_verdict()
     }
 
     /// The report on a cluster of which nothing could be read.
@@ -227,6 +282,11 @@ impl ValidateReport {
             cluster,
             owners: BTreeMap::new(),
             releases: BTreeMap::new(),
+            verdict: HealthVerdict::Undetermined,
+            created_at: None,
+            tool_version: env!("CARGO_PKG_VERSION"),
+            accepted: Vec::new(),
+            waiver_notes: Vec::new(),
             checks: Vec::new(),
             counts: Counts { undetermined: 1, ..Counts::default() },
             coverage: Coverage::default(),
@@ -246,6 +306,33 @@ impl ValidateReport {
         self
     }
 
+    /// Sets the verdict from the counts.
+    fn update_verdict(mut self) -> Self {
+        self.verdict = match self.exit(true) {
+            Exit::Success => HealthVerdict::Healthy,
+            Exit::OnlyWarnings => HealthVerdict::Warnings,
+            _ if self.counts.errors > 0 => HealthVerdict::Unhealthy,
+            _ => HealthVerdict::Undetermined,
+        };
+        self
+    }
+
+    /// Accepts findings by the waivers of the operator. Their texts are masked already.
+    #[must_use]
+    pub fn with_waivers(mut self, waivers: &Waivers, today: Date) -> Self {
+        let WaiverEffect { accepted, notes } = apply_waivers(waivers, &mut self.checks, today);
+        (self.accepted, self.waiver_notes) = (accepted, notes);
+        self.counts = Counts::from_checks(&self.checks);
+        self.update_verdict()
+    }
+
+    /// Adds the time of the report.
+    #[must_use]
+    pub fn with_time(mut self, now: Timestamp) -> Self {
+        self.created_at = Some(truncate_to_seconds(now));
+        self
+    }
+
     /// Adds recent events.
     #[must_use]
     pub fn with_timeline(mut self, view: &ClusterView, vitals: &HealthInputs) -> Self {
@@ -258,7 +345,7 @@ impl ValidateReport {
     pub fn with_baseline(mut self, baselines: &[Baseline]) -> Self {
         let own = baselines.iter().find(|baseline| baseline.is_same_installation(&self)).cloned().unwrap_or_default();
         self.comparison = Some(diff_with_baseline(&own, &self));
-        self
+        self.update_verdict()
     }
 
     /// The exit code: 3 for errors, undetermined checks and an incomplete report, 4 for warnings with `--strict`. Against a

@@ -3,9 +3,12 @@
 //! Owns the lines and the tables, no decision: the next step is a field of the status. Input: [`UpgradeStatus`]. Output: text whose parts
 //! from the cluster are sanitized.
 
+use jiff::Timestamp;
+
 use super::suspended_release::SuspendedHelmReleaseStatus;
-use super::{RevisionRow, RunRevisions, UpgradeStatus};
+use super::{LockState, RevisionRow, RunRevisions, UpgradeStatus};
 use crate::model::lease::{HeldLock, Liveness};
+use crate::model::text_format::format_age;
 use crate::plan::journal::{RunEntry, RunState, StepPhase, Task, UnreadableRun};
 use crate::report::backup_report::format_bytes;
 use crate::report::columns::render_columns;
@@ -17,8 +20,10 @@ pub fn render(status: &UpgradeStatus, style: Style) -> String {
     let UpgradeStatus {
         api_version: _,
         kind: _,
+        read_at,
         context,
         namespace,
+        lock_state,
         locks,
         suspended_releases,
         releases,
@@ -29,13 +34,7 @@ pub fn render(status: &UpgradeStatus, style: Style) -> String {
         next_step,
     } = status;
     let mut out = format_line("context", &format!("{context} · namespace {namespace}"));
-    if locks.is_empty() {
-        out.push_str(&format_line("lock", "free: no upgrade is running"));
-    }
-    for HeldLock { lease, holder, liveness } in locks {
-        out.push_str(&format_line("lock", &format!("{lease} · {}", describe_liveness(*liveness))));
-        out.push_str(&format_line("", &holder.to_string()));
-    }
+    out.push_str(&render_locks(*lock_state, locks, namespace));
     for (label, rest) in suspended_releases.iter().flat_map(SuspendedHelmReleaseStatus::format_lines) {
         out.push_str(&format_line(label, &rest));
     }
@@ -47,12 +46,27 @@ pub fn render(status: &UpgradeStatus, style: Style) -> String {
         out.push_str(&format_line(&unknown, &failure.to_string()));
     }
     out.push_str(&render_newest_run(journal.first(), locks, style));
-    out.push_str(&render_tables(releases, journal, runs, locks));
+    out.push_str(&render_tables(releases, journal, runs, locks, *read_at));
     for (at, next) in next_step.iter().flat_map(|next| next.lines()).enumerate() {
         out.push_str(if at == 0 { "\n" } else { "" });
         out.push_str(&format_line(if at == 0 { "next" } else { "" }, next));
     }
     out
+}
+
+/// Who holds a lock, or why that is not known.
+fn render_locks(state: LockState, locks: &[HeldLock], namespace: &str) -> String {
+    let held = locks.iter().map(|HeldLock { lease, holder, liveness }| {
+        let state = format_line("lock", &format!("{lease} · {}", describe_liveness(*liveness)));
+        state + &format_line("", &holder.to_string())
+    });
+    let text = match state {
+        LockState::Free => "free: no upgrade is running".to_owned(),
+        LockState::Unknown => "unknown: an upgrade may be running".to_owned(),
+        LockState::NoNamespace => format!("none: the namespace {namespace} does not exist"),
+        LockState::Held => return held.collect(),
+    };
+    format_line("lock", &text)
 }
 
 fn format_line(label: &str, rest: &str) -> String {
@@ -134,10 +148,16 @@ fn render_newest_run(newest: Option<&RunEntry>, locks: &[HeldLock], style: Style
 }
 
 /// The releases as they are, then the runs.
-fn render_tables(releases: &[RevisionRow], journal: &[RunEntry], runs: &[RunRevisions], locks: &[HeldLock]) -> String {
+fn render_tables(
+    releases: &[RevisionRow],
+    journal: &[RunEntry],
+    runs: &[RunRevisions],
+    locks: &[HeldLock],
+    now: Timestamp,
+) -> String {
     let row = |one: &RevisionRow| {
-        let cells =
-            [&one.release, &one.chart_version, &one.revision.to_string(), &one.status.to_string(), &one.deployed_at];
+        let age = one.deployed_at.parse().map_or_else(|_| one.deployed_at.clone(), |time| format_age(time, now));
+        let cells = [&one.release, &one.chart_version, &one.revision.to_string(), &one.status.to_string(), &age];
         cells.map(|cell| sanitize(cell)).to_vec()
     };
     let run_rows = |past: &RunRevisions| -> Vec<Vec<String>> {
@@ -149,13 +169,7 @@ fn render_tables(releases: &[RevisionRow], journal: &[RunEntry], runs: &[RunRevi
     let journal_row = |run: &RunEntry| {
         let by = run.superseded_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
         let state = format!("{}{by}", describe_state(run, locks));
-        let cells = [
-            &run.run,
-            &state,
-            &run.user,
-            &run.started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            &run.summarize_steps(),
-        ];
+        let cells = [&run.run, &state, &run.user, &format_age(run.started_at, now), &run.summarize_steps()];
         cells.map(|cell| sanitize(cell)).to_vec()
     };
     let journal: Vec<Vec<String>> = journal.iter().map(journal_row).collect();

@@ -7,6 +7,7 @@ use crate::checks::crd_changes::decision::CrdDecision;
 use crate::guards::login_restarts as login_restarts_guard;
 use crate::model::access_review::RequiredPermissions;
 use crate::model::chart::{Digest, DigestKind};
+use crate::model::chart_changes::NamedChange;
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
 use crate::model::cluster_view::ClusterInfo;
 use crate::model::object::ObjectRef;
@@ -106,6 +107,17 @@ fn chart(release: &str, from: &str, to: &str) -> ChartUpgrade {
         to,
         chart,
         digest,
+        named_changes: match release {
+            "mural" => vec![
+                NamedChange {
+                    kind: "removed".into(),
+                    description: "The value canvas.legacy is no longer read".into(),
+                    is_breaking: true,
+                },
+                NamedChange { kind: "added".into(), description: "Policies per project".into(), is_breaking: false },
+            ],
+            _ => Vec::new(),
+        },
         forecast_doubt: None,
     }
 }

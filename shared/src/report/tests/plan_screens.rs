@@ -1,7 +1,7 @@
 //! The plan before the first write: of an upgrade, a rollback and a repair.
 
-use super::assert_screen;
 use super::plan_fixture::{guard, passed, plan_of_steps, plan_without_changes, refusing_guard, step, upgrade_plan};
+use super::{NOW, assert_screen};
 use crate::model::check::Verdict;
 use crate::model::object::ObjectRef;
 use crate::model::release_role::ReleaseRole;
@@ -19,7 +19,7 @@ use crate::report::{plan, rollback_report, upgrade_markdown, upgrade_result};
 fn render_unapplied(plan: Plan) -> String {
     let (outcome, exit) = UpgradeReport::outcome_before_run(&plan).unwrap();
     let text = plan::render(&plan, Style::PLAIN);
-    let report = UpgradeReport::new("20261123-0712".into(), plan, outcome, exit, 1.0);
+    let report = UpgradeReport::new("20261123-0712".into(), plan, (outcome, exit), 1.0, NOW);
     text + &upgrade_result::render(&report, Style::PLAIN)
 }
 
@@ -57,9 +57,9 @@ fn plan_as_markdown() {
     let report = UpgradeReport::new(
         "20261123-0712".into(),
         upgrade_plan(),
-        Outcome::Planned,
-        crate::problem::Exit::ChangesFound,
+        (Outcome::Planned, crate::problem::Exit::ChangesFound),
         1.0,
+        NOW,
     );
     assert_screen("plan_markdown", &upgrade_markdown::render(&report));
 }

@@ -1,10 +1,11 @@
 //! A run: its progress in plain lines, its end, and a problem that ends it.
 
-use super::assert_screen;
-use super::plan_fixture::{finding, guard, passed, plan_without_changes, upgrade_plan};
+use super::plan_fixture::{finding, guard, passed, upgrade_plan};
 use super::plan_screens::rollback_plan;
+use super::{NOW, assert_screen};
 use crate::model::check::{Level, Verdict};
 use crate::model::release_role::ReleaseRole;
+use crate::model::workload_availability::IncompleteRollout;
 use crate::plan::StepId;
 use crate::plan::repair::Issue;
 use crate::problem::{Exit, Problem};
@@ -12,7 +13,10 @@ use crate::report::event::{Event, WaitingObject};
 use crate::report::human::HumanRenderer;
 use crate::report::problem_text::render_problem;
 use crate::report::style::Style;
-use crate::report::upgrade_report::{FinalCheck, Outcome, ReportKind, StepOutcome, StepState, UpgradeReport};
+use crate::report::upgrade_report::{
+    FinalCheck, NewestRevision, Outcome, ReleaseAfterFailure, ReportKind, StateAfterFailure, StepOutcome, StepState,
+    UpgradeReport,
+};
 use crate::report::validate::FindingDiff;
 use crate::report::{upgrade_markdown, upgrade_result};
 
@@ -102,7 +106,7 @@ fn succeeded(kind: ReportKind) -> UpgradeReport {
         issues: vec![issue],
         rollback_plan: (kind == ReportKind::Rollback).then(rollback_plan),
         final_check: Some(FinalCheck { checks, comparison }),
-        ..UpgradeReport::new("20261123-0712".into(), upgrade_plan(), Outcome::Succeeded, Exit::Success, 91.0)
+        ..UpgradeReport::new("20261123-0712".into(), upgrade_plan(), (Outcome::Succeeded, Exit::Success), 91.0, NOW)
     }
 }
 
@@ -115,7 +119,28 @@ fn failed(kind: ReportKind, exit: Exit, detail: &str) -> UpgradeReport {
             outcome(StepId::Release(ReleaseRole::App), StepState::Failed, detail),
             outcome(StepId::Validate, StepState::NotStarted, ""),
         ],
-        ..UpgradeReport::new("20261123-0712".into(), upgrade_plan(), Outcome::Failed, exit, 91.0)
+        after_failure: Some(StateAfterFailure {
+            continue_command: words(match kind {
+                ReportKind::Rollback => "kubectl mural upgrade rollback --context prod-hub",
+                _ => "kubectl mural upgrade resume -f values.yaml --set canvas.token=… --plain-http --context prod-hub",
+            }),
+            releases: vec![ReleaseAfterFailure {
+                release: "mural".into(),
+                newest: NewestRevision::Written {
+                    revision: 4,
+                    chart_version: "1.1.0-rc.3".into(),
+                    status: "failed".into(),
+                    revision_before: Some(3),
+                },
+            }],
+            incomplete_rollouts: vec![IncompleteRollout {
+                object: "Deployment canvas".into(),
+                wanted: 2,
+                available: 2,
+                updated: 1,
+            }],
+        }),
+        ..UpgradeReport::new("20261123-0712".into(), upgrade_plan(), (Outcome::Failed, exit), 91.0, NOW)
     }
 }
 
@@ -140,9 +165,16 @@ fn end_of_an_interrupted_upgrade() {
     assert_screen("end_interrupted", &upgrade_result::render(&report, Style::PLAIN));
 }
 
+fn words(command: &str) -> Vec<String> {
+    command.split(' ').map(str::to_owned).collect()
+}
+
 #[test]
 fn end_of_a_plan() {
-    let report = UpgradeReport::new("r1".into(), plan_without_changes(), Outcome::Planned, Exit::ChangesFound, 1.0);
+    let report = UpgradeReport {
+        perform_command: words("kubectl mural upgrade --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml"),
+        ..UpgradeReport::new("r1".into(), upgrade_plan(), (Outcome::Planned, Exit::ChangesFound), 1.0, NOW)
+    };
     assert_screen("end_planned", &upgrade_result::render(&report, Style::PLAIN));
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::assert_screen;
+use super::{NOW, assert_screen};
 use crate::model::flux::{FluxRef, SuspendedHelmRelease};
 use crate::model::lease::{HeldLock, LeaseHolder, LeaseRef, Liveness};
 use crate::model::metadata_keys::RUN_LABEL;
@@ -11,7 +11,7 @@ use crate::model::release_role::ReleaseRole;
 use crate::plan::StepId;
 use crate::plan::journal::tests::entry;
 use crate::plan::journal::{BackupRef, JournalSnapshot, RunEntry, RunState, StepPhase};
-use crate::report::status_report::{UpgradeStatus, render};
+use crate::report::status_report::{NamespaceState, UpgradeStatus, render};
 use crate::report::style::Style;
 
 /// When the run started.
@@ -63,7 +63,15 @@ fn lock(liveness: Liveness) -> HeldLock {
 fn render_status(locks: Vec<HeldLock>, suspended: Vec<SuspendedHelmRelease>, runs: Vec<RunEntry>) -> String {
     let journal = JournalSnapshot { runs, unreadable_runs: Vec::new() };
     let records = [Ok(vec![record("mural-crds", "0.7.4", 2)]), Ok(vec![record("mural", "1.1.0-rc.3", 4)])];
-    let status = UpgradeStatus::new("prod-hub", "mural-system", Ok(locks), Ok(suspended), Ok(journal), records);
+    let status = UpgradeStatus::new(
+        "prod-hub",
+        ("mural-system", &NamespaceState::Present),
+        Ok(locks),
+        Ok(suspended),
+        Ok(journal),
+        records,
+        NOW,
+    );
     render(&status, Style::PLAIN)
 }
 

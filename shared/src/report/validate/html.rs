@@ -2,49 +2,21 @@
 
 use std::fmt::Write as _;
 
-use quick_xml::escape::escape;
-
 use super::table::format_owners;
 use super::{Counts, ValidateReport};
-use crate::catalogue::cards;
-use crate::model::check::{CheckResult, Finding, Level, Section, Verdict};
-use crate::report::style::sanitize;
-
-const PAGE_HEAD: &str = include_str!("page/head.html");
-const FILTER_SCRIPT: &str = include_str!("page/filter.js");
+use crate::checks::health_waivers::AcceptedFinding;
+use crate::model::check::{CheckResult, Finding, Level, Section};
+use crate::report::html_parts::{build_page, escape_text, write_check_rows};
 
 /// Renders the reports as one page.
 #[must_use]
 pub fn render_html(reports: &[ValidateReport]) -> String {
-    let mut out = PAGE_HEAD.to_owned();
-    write_filter(&mut out);
+    let mut articles = String::new();
     for report in reports {
-        write_report(&mut out, report);
+        write_report(&mut articles, report);
     }
-    let _ = write!(out, "<script>{FILTER_SCRIPT}</script>\n</body>\n</html>\n");
-    out
-}
-
-/// Escapes text from a cluster, so that it cannot become markup.
-fn escape_text(words: &str) -> String {
-    escape(sanitize(words)).into_owned()
-}
-
-fn write_filter(out: &mut String) {
-    let kinds = [
-        ("fail", "errors"),
-        ("warn", "warnings"),
-        ("note", "notes"),
-        ("open", "could not look"),
-        ("pass", "passed"),
-        ("skip", "skipped"),
-    ];
-    out.push_str("<form id=\"filter\" onsubmit=\"return false\"><input id=\"words\" type=\"search\" placeholder=\"filter: check, object, words\" aria-label=\"filter\">");
-    for (kind, words) in kinds {
-        let _ =
-            write!(out, "<label class=\"{kind}\"><input type=\"checkbox\" value=\"{kind}\" checked> {words}</label>");
-    }
-    out.push_str("<span id=\"shown\"></span></form>\n");
+    let hubs: Vec<&str> = reports.iter().map(|report| report.cluster.context.as_str()).collect();
+    build_page(&format!("kubectl mural validate: {}", hubs.join(", ")), &articles)
 }
 
 fn write_report(out: &mut String, report: &ValidateReport) {
@@ -63,7 +35,10 @@ fn write_report(out: &mut String, report: &ValidateReport) {
     for (release, version) in &report.releases {
         let _ = write!(out, " · {} {}", escape_text(release), escape_text(version.as_deref().unwrap_or("not known")));
     }
-    out.push_str("</p>\n");
+    if let Some(at) = report.created_at {
+        let _ = write!(out, " · {at}");
+    }
+    let _ = write!(out, " · version {}</p>\n<p><b>{}</b></p>\n", report.tool_version, report.verdict.as_str());
     if let Some(reason) = &report.read_failure {
         let _ = writeln!(out, "<p class=\"open\">Could not be read: {}</p></article>", escape_text(reason));
         return;
@@ -76,7 +51,11 @@ fn write_report(out: &mut String, report: &ValidateReport) {
         write_finding_list(out, "New since the baseline", &compared.new);
         write_finding_list(out, "Gone since the baseline", &compared.resolved);
     }
-    for (section, checks) in report.sections() {
+    write_accepted(out, &report.accepted);
+    // Stable: sections with a problem first, each group in its order.
+    let mut sections = report.sections();
+    sections.sort_by_key(|(_, checks)| !checks.iter().any(|checked| is_problem(checked)));
+    for (section, checks) in sections {
         write_section(out, section, &checks);
     }
     write_timeline(out, report);
@@ -89,7 +68,7 @@ fn write_summary(out: &mut String, counts: Counts) {
         ("fail", "✖", counts.errors, "errors"),
         ("warn", "▲", counts.warnings, "warnings"),
         ("note", "i", counts.notes, "notes"),
-        ("open", "?", counts.undetermined, "could not look"),
+        ("open", "?", counts.undetermined, "undetermined"),
         ("skip", "–", counts.skipped, "skipped"),
     ];
     out.push_str("<ul class=\"tiles\">");
@@ -114,6 +93,23 @@ fn write_finding_list(out: &mut String, title: &str, all: &[Finding]) {
     out.push_str(if all.is_empty() { "<li>nothing</li></ul>\n" } else { "</ul>\n" });
 }
 
+fn is_problem(checked: &CheckResult) -> bool {
+    checked.is_undetermined() || matches!(checked.gravest_level(), Some(Level::Error | Level::Warning))
+}
+
+/// The findings that a waiver accepts.
+fn write_accepted(out: &mut String, accepted: &[AcceptedFinding]) {
+    if accepted.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Accepted</h2><ul>");
+    for AcceptedFinding { finding, reason, expires } in accepted {
+        let text = format!("{}: {}, until {expires}: {reason}", finding.check, finding.subject);
+        let _ = write!(out, "<li>{}</li>", escape_text(&text));
+    }
+    out.push_str("</ul>\n");
+}
+
 fn write_section(out: &mut String, section: Section, checks: &[&CheckResult]) {
     let counts = Counts::from_checks(checks.iter().copied());
     let has_details = counts.errors + counts.warnings + counts.undetermined + counts.notes > 0;
@@ -135,48 +131,6 @@ fn write_section(out: &mut String, section: Section, checks: &[&CheckResult]) {
         write_check_rows(out, checked);
     }
     out.push_str("</table></details>\n");
-}
-
-fn write_check_rows(out: &mut String, checked: &CheckResult) {
-    match &checked.verdict {
-        Verdict::Fail { findings } => findings.iter().for_each(|finding| write_finding(out, finding)),
-        Verdict::Pass => {
-            let times = if checked.items_checked > 1 { format!(" ({})", checked.items_checked) } else { String::new() };
-            write_row(out, ("pass", "✔"), checked.check, &format!("{}{times}", escape_text(checked.title)));
-        }
-        Verdict::Skipped { reason } => write_row(out, ("skip", "–"), checked.check, &escape_text(reason)),
-        Verdict::Undetermined { reason } => {
-            write_row(out, ("open", "?"), checked.check, &format!("could not look: {}", escape_text(reason)));
-        }
-    }
-}
-
-fn write_row(out: &mut String, (kind, mark): (&str, &str), check: &str, body: &str) {
-    let _ = writeln!(
-        out,
-        "<tr class=\"{kind}\"><td class=\"mark\">{mark}</td><td><code>{check}</code></td><td>{body}</td></tr>"
-    );
-}
-
-fn write_finding(out: &mut String, finding: &Finding) {
-    let mark = match finding.level {
-        Level::Error => ("fail", "✖"),
-        Level::Warning => ("warn", "▲"),
-        Level::Info => ("note", "i"),
-    };
-    let mut body = format!("<b>{}</b> {}", escape_text(&finding.subject), escape_text(&finding.message));
-    if !finding.hint.is_empty() {
-        let _ = write!(body, "<div class=\"hint\">→ {}</div>", escape_text(&finding.hint));
-    }
-    if let Some(card) = cards().into_iter().find(|card| card.id == finding.check) {
-        let _ = write!(
-            body,
-            "<details class=\"more\"><summary>why, and what to do</summary><p>{}</p><p>{}</p></details>",
-            escape_text(card.why),
-            escape_text(card.fix)
-        );
-    }
-    write_row(out, mark, &escape_text(&finding.check), &body);
 }
 
 fn write_timeline(out: &mut String, report: &ValidateReport) {

@@ -18,7 +18,8 @@ type XmlWriter = Writer<Vec<u8>>;
 pub fn render_junit(reports: &[ValidateReport]) -> io::Result<String> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    xml.create_element("testsuites").with_attribute(("name", "kubectl mural validate")).write_inner_content(|xml| {
+    let name = concat!("kubectl mural validate ", env!("CARGO_PKG_VERSION"));
+    xml.create_element("testsuites").with_attribute(("name", name)).write_inner_content(|xml| {
         for report in reports {
             let cluster =
                 if reports.len() > 1 { format!("{}: ", sanitize_xml(&report.cluster.context)) } else { String::new() };

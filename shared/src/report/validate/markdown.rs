@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::table::format_owners;
 use super::{Counts, ValidateReport};
+use crate::checks::health_waivers::AcceptedFinding;
 use crate::model::check::{Finding, Verdict};
 use crate::model::text_format::format_count;
 use crate::report::upgrade_markdown::{escape_cell, write_findings, write_table};
@@ -17,22 +18,13 @@ pub fn render_markdown(reports: &[ValidateReport]) -> String {
 fn render_report(report: &ValidateReport) -> String {
     let hub = &report.cluster;
     let mut out = format!("# {}: {}\n\n", escape_cell(&hub.context), summarize(report));
+    let made = report.created_at.map_or_else(String::new, |at| format!(", at {at}"));
+    let _ = writeln!(out, "**{}**{made}, by version {}.\n", report.verdict.as_str(), report.tool_version);
     if let Some(reason) = &report.read_failure {
         let _ = writeln!(out, "Could not be read: {}\n", escape_cell(reason));
         return out;
     }
-    let releases =
-        report.releases.iter().map(|(name, version)| format!("{name} {}", version.as_deref().unwrap_or("not known")));
-    let releases = releases.collect::<Vec<_>>().join(", ");
-    let _ = writeln!(
-        out,
-        "Cluster {} ({}), namespace {}, owner: {}, {}.\n",
-        escape_cell(&hub.server),
-        escape_cell(&hub.version),
-        escape_cell(&hub.namespace),
-        escape_cell(&format_owners(report)),
-        escape_cell(&releases)
-    );
+    write_place(&mut out, report);
     let row = |(section, checks): (crate::model::check::Section, Vec<&crate::model::check::CheckResult>)| {
         let counts = Counts::from_checks(checks.iter().copied());
         let numbers = [counts.passed, counts.warnings, counts.errors, counts.undetermined, counts.skipped];
@@ -53,8 +45,34 @@ fn render_report(report: &ValidateReport) -> String {
     let reported: Vec<_> =
         report.checks.iter().filter(|checked| !matches!(checked.verdict, Verdict::Skipped { .. })).cloned().collect();
     write_findings(&mut out, "Findings", &reported);
+    write_accepted(&mut out, &report.accepted);
     write_skipped(&mut out, report);
     out
+}
+
+/// The cluster, the namespace, the owner and the releases.
+fn write_place(out: &mut String, report: &ValidateReport) {
+    let hub = &report.cluster;
+    let releases =
+        report.releases.iter().map(|(name, version)| format!("{name} {}", version.as_deref().unwrap_or("not known")));
+    let releases = releases.collect::<Vec<_>>().join(", ");
+    let _ = writeln!(
+        out,
+        "Cluster {} ({}), namespace {}, owner: {}, {}.\n",
+        escape_cell(&hub.server),
+        escape_cell(&hub.version),
+        escape_cell(&hub.namespace),
+        escape_cell(&format_owners(report)),
+        escape_cell(&releases)
+    );
+}
+
+/// The findings that a waiver accepts.
+fn write_accepted(out: &mut String, accepted: &[AcceptedFinding]) {
+    for AcceptedFinding { finding, reason, expires } in accepted {
+        let (check, subject) = (escape_cell(&finding.check), escape_cell(&finding.subject));
+        let _ = writeln!(out, "- accepted until {expires}: **{check}** {subject}: {}", escape_cell(reason));
+    }
 }
 
 fn write_skipped(out: &mut String, report: &ValidateReport) {

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Counts, FindingDiff, ValidateReport};
+use super::{Counts, FindingDiff, HealthVerdict, ValidateReport};
+use crate::checks::health_waivers::AcceptedFinding;
 use crate::model::check::{CheckResult, Finding, Level, Section, Verdict, summarize_passed};
 use crate::model::owner::Owner;
 use crate::model::text_format::format_count;
@@ -21,6 +22,8 @@ pub struct TableOptions {
     pub elapsed: Option<Duration>,
 }
 
+/// How many findings of one check are listed.
+const MAX_LISTED_FINDINGS: usize = 5;
 /// Gap between two sections on one line.
 const SECTION_GAP: &str = "    ";
 
@@ -30,21 +33,30 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
     let ValidateReport {
         api_version: _,
         kind: _,
+        created_at: _,
+        tool_version: _,
+        verdict,
         cluster: _,
         owners: _,
         releases: _,
         checks,
+        accepted,
+        waiver_notes,
         counts,
         coverage,
         timeline: _,
         comparison,
         read_failure,
     } = report;
-    let mut out = render_head(report, style) + "\n";
+    let mut out = render_verdict(*verdict, style) + &render_head(report, style) + "\n";
     if let Some(reason) = read_failure {
         let _ = write!(out, "{}", render_entry(Mark::Unknown, "could not be read", &to_one_line(reason), style));
     }
     write_sections(&mut out, report, options, style);
+    write_accepted(&mut out, accepted, style);
+    for note in waiver_notes {
+        let _ = writeln!(out, "{}", render_entry(Mark::Warn, "waiver", &to_one_line(note), style));
+    }
     if let Some(compared) = comparison {
         out.push_str(&render_comparison(compared));
     }
@@ -53,6 +65,25 @@ pub fn render_table(report: &ValidateReport, options: TableOptions, style: Style
     }
     let _ = write!(out, "\n{}\n", render_foot(checks, *counts, options, style));
     out
+}
+
+/// The answer first.
+fn render_verdict(verdict: HealthVerdict, style: Style) -> String {
+    let mark = match verdict {
+        HealthVerdict::Healthy => Mark::Pass,
+        HealthVerdict::Warnings => Mark::Warn,
+        HealthVerdict::Unhealthy => Mark::Fail,
+        HealthVerdict::Undetermined => Mark::Unknown,
+    };
+    format!("{} {}\n", style.mark(mark), style.bold(verdict.as_str()))
+}
+
+/// The findings that a waiver accepts, each with its reason and last day.
+fn write_accepted(out: &mut String, accepted: &[AcceptedFinding], style: Style) {
+    for AcceptedFinding { finding, reason, expires } in accepted {
+        let text = format!("{}: accepted until {expires}: {}", to_one_line(&finding.subject), to_one_line(reason));
+        let _ = writeln!(out, "{}", render_entry(Mark::Skip, &finding.check, &text, style));
+    }
 }
 
 /// The sections with something to show, each with its lines; the others share lines.
@@ -186,7 +217,7 @@ fn flush_short_sections(out: &mut String, short_sections: &mut Vec<(String, usiz
 
 fn render_check(checked: &CheckResult, all: bool, style: Style) -> Vec<String> {
     match &checked.verdict {
-        Verdict::Fail { findings } => findings.iter().map(|finding| render_finding(finding, style)).collect(),
+        Verdict::Fail { findings } => render_findings(findings, style),
         Verdict::Undetermined { reason } if all => {
             vec![render_entry(Mark::Unknown, checked.check, &to_one_line(reason), style)]
         }
@@ -202,6 +233,19 @@ fn render_check(checked: &CheckResult, all: bool, style: Style) -> Vec<String> {
         }
         Verdict::Undetermined { .. } | Verdict::Skipped { .. } | Verdict::Pass => Vec::new(),
     }
+}
+
+/// The findings of one check, most severe first; a long list is cut, and the number of the others is shown.
+fn render_findings(findings: &[Finding], style: Style) -> Vec<String> {
+    let limit = style.listing.limit(MAX_LISTED_FINDINGS);
+    let mut lines: Vec<String> = findings.iter().take(limit).map(|finding| render_finding(finding, style)).collect();
+    if findings.len() > limit {
+        let rest = &findings[limit..];
+        let errors = rest.iter().filter(|finding| finding.level == Level::Error).count();
+        let errors = if errors > 0 { format!(" ({})", format_count(errors, "error")) } else { String::new() };
+        lines.push(format!("      and {} more{errors} of {}; list them with --all", rest.len(), findings[0].check));
+    }
+    lines
 }
 
 /// Undetermined checks, grouped by reason: one missing permission affects many checks.

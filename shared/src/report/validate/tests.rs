@@ -77,12 +77,12 @@ fn a_healthy_installation_is_a_few_lines() {
     let text = render_table(&report, table_options(&report, false), Style::PLAIN);
     assert!(
         text.starts_with(
-            "context prod-hub · Kubernetes v1.33.4 · namespace mural-system · owner: Helm · mural 1.1.0-rc.3,"
+            "✔ healthy\ncontext prod-hub · Kubernetes v1.33.4 · namespace mural-system · owner: Helm · mural 1.1.0-rc.3,"
         ),
         "{text}"
     );
     assert!(
-        text.ends_with("55 of 55 checks passed (94 objects)   exit code 0\n") && text.lines().count() <= 8,
+        text.ends_with("55 of 55 checks passed (94 objects)   exit code 0\n") && text.lines().count() <= 9,
         "{text}"
     );
 }

@@ -17,6 +17,7 @@ use crate::guards::helm_would_delete_crds;
 use crate::model::access_review::AccessReview;
 use crate::model::admission_policies::AdmissionPolicies;
 use crate::model::application::ApplicationState;
+use crate::model::chart_changes::{CHANGES_ANNOTATION, read_named_changes};
 use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::container_images::ImageLookup;
 use crate::model::content_bundle::ContentBundle;
@@ -337,6 +338,10 @@ impl<'a> ChartChange<'a> {
             to: rendered_chart.fetched.chart.version.to_string(),
             chart: rendered_chart.fetched.reference.to_string(),
             digest: rendered_chart.fetched.digest.clone(),
+            named_changes: match rendered_chart.fetched.chart.annotations.get(CHANGES_ANNOTATION) {
+                Some(annotation) => read_named_changes(annotation),
+                None => Vec::new(),
+            },
             forecast_doubt: rendered_chart.lookups.describe_doubt(),
         };
         let (namespace, next) = (&ask.installation.namespace, rendered_chart.manifest_objects());

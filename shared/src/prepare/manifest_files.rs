@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::ask::waivers::Waivers;
 use crate::checks::crd_changes::CrdFinding;
 use crate::checks::crd_changes::checks;
+use crate::checks::health_checks::HEALTH_CHECKS;
 use crate::diff::Segment;
 use crate::model::crd::Crd;
 use crate::model::yaml::THREAD_STACK_BYTES;
@@ -272,7 +273,8 @@ pub fn read_waivers(file_flag: Option<&Path>) -> Result<Waivers, Problem> {
             .with_hint("write check, subject, reason and expires (a day, such as 2027-01-31) for each waiver, and a level by check under levels:")
     };
     let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let known: Vec<&str> = checks().map(|check| check.card.id).collect();
+    let of_crds = checks().map(|check| check.card.id);
+    let known: Vec<&str> = of_crds.chain(HEALTH_CHECKS.iter().map(|check| check.card.id)).collect();
     Waivers::read(&text, &known).map_err(wrong)
 }
 

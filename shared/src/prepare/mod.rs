@@ -28,6 +28,8 @@ mod grants;
 #[cfg(feature = "effects")]
 pub mod handover;
 #[cfg(feature = "effects")]
+pub mod image_list;
+#[cfg(feature = "effects")]
 mod inventory;
 #[cfg(feature = "effects")]
 pub mod lease_watcher;

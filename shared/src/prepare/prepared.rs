@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -109,7 +110,7 @@ impl Prepared {
     #[must_use]
     pub fn build_report(&self, outcome: Outcome, exit: Exit, seconds: f64) -> UpgradeReport {
         let run_id = self.session.env.run_id.clone();
-        let report = UpgradeReport::new(run_id, self.plan.clone(), outcome, exit, seconds);
+        let report = UpgradeReport::new(run_id, self.plan.clone(), (outcome, exit), seconds, Timestamp::now());
         match &self.work {
             Work::Upgrade(_) => report,
             Work::Rollback(rollback) => UpgradeReport {

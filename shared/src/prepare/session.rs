@@ -133,7 +133,7 @@ async fn check_tool_versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOption
     ];
     for (name, version, oldest, program) in minimum_versions {
         if *version < oldest {
-            return Err(Problem::new(Exit::Refused, format!("{name} {version} ({}) is too old", program.display()))
+            return Err(Problem::new(Exit::MissingTool, format!("{name} {version} ({}) is too old", program.display()))
                 .with_hint(format!("install {name} {oldest} or newer, and put it first on PATH")));
         }
     }

@@ -62,7 +62,12 @@ async fn check_once(run: &Run<'_>) -> Result<FinalCheck, Problem> {
 
 async fn read_final_health_inputs(cluster: &Cluster, prepared: &Prepared, view: &ClusterView) -> HealthInputs {
     let expect = build_expected(&prepared.work);
-    read_health_inputs(cluster, &prepared.session.installation, view, &expect).await
+    let mut inputs = read_health_inputs(cluster, &prepared.session.installation, view, &expect).await;
+    if let Ok(Some(last)) = &mut inputs.last_run {
+        // This run is still open in the journal, and it is the one that checks.
+        last.unfinished = None;
+    }
+    inputs
 }
 
 /// Why the installation is not as healthy as before the run.

@@ -88,6 +88,7 @@ impl Journal {
         let (identity, steps) = (&prepared.session.lease_watcher.identity, &prepared.plan.steps);
         let mut entry = RunEntry::new(journal_options.task, identity, request, recorded_state, steps, Timestamp::now());
         entry.number = recorded_journal.next_number();
+        entry.continue_command.clone_from(&journal_options.continue_command);
         if let Some(earlier) = earlier {
             entry = entry.resume_from(earlier);
         }

@@ -25,6 +25,7 @@ pub mod run_backup;
 mod run_backup_error;
 pub mod run_options;
 mod served_schema_error;
+mod state_after_failure;
 mod step_error;
 mod step_evidence;
 pub mod step_guard;
@@ -148,13 +149,8 @@ async fn run_steps(run: &Run<'_>) -> UpgradeReport {
             Ok(done) => outcomes.push(done),
             Err((failed, code)) => {
                 // Exit code 5 means "refused; nothing was written". It is wrong after a step that has written.
-                let written = prepared
-                    .plan
-                    .steps
-                    .iter()
-                    .zip(&outcomes)
-                    .any(|(step, outcome)| step.action.is_write() && outcome.state == StepState::Done);
-                exit = if written && code == Exit::Refused { Exit::Failed } else { code };
+                let is_refusal = code == Exit::Refused && !has_written(&prepared.plan.steps, &outcomes);
+                exit = if code == Exit::Refused && !is_refusal { Exit::Failed } else { code };
                 outcomes.push(failed);
             }
         }
@@ -167,10 +163,18 @@ async fn run_steps(run: &Run<'_>) -> UpgradeReport {
     }
     let ended = if exit == Exit::Success { Outcome::Succeeded } else { Outcome::Failed };
     let seconds = options.started.elapsed().as_secs_f64();
-    let mut report = prepared.build_report(ended, exit, seconds);
-    report.steps = outcomes;
-    report.final_check = validate;
-    report
+    let after_failure = match ended {
+        Outcome::Failed => Some(state_after_failure::read_state(run).await),
+        _ => None,
+    };
+    let report = prepared.build_report(ended, exit, seconds);
+    UpgradeReport { steps: outcomes, final_check: validate, after_failure, ..report }
+}
+
+/// Whether a step that writes is done.
+fn has_written(steps: &[Step], outcomes: &[StepOutcome]) -> bool {
+    let mut pairs = steps.iter().zip(outcomes);
+    pairs.any(|(step, outcome)| step.action.is_write() && outcome.state == StepState::Done)
 }
 
 async fn run_step(

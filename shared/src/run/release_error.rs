@@ -10,6 +10,7 @@ use crate::model::cluster_view::ReadFailure;
 use crate::model::object::ObjectRef;
 use crate::model::pod_creation::FAILED_CREATE;
 use crate::model::release::RecordError;
+use crate::model::text_format::format_duration;
 use crate::problem::{Exit, Explain};
 use crate::tools::error::ToolError;
 
@@ -23,8 +24,8 @@ pub(super) struct ReleaseName {
 /// What keeps a release from being ready, as far as it decides the next steps.
 #[derive(Debug)]
 pub(super) enum Blocker {
-    /// Pods that are not ready.
-    Pods,
+    /// Pods that are not ready; the first of them, if it is known.
+    Pods(Option<String>),
     /// Pods that cannot be created.
     FailedCreate,
     /// A Job that failed for good: helm creates a deleted one again, but leaves a failed one as it is.
@@ -35,7 +36,8 @@ impl Blocker {
     /// The commands that show the cause. The report of the run has the command that continues it.
     fn hints(&self, namespace: &str) -> Vec<String> {
         match self {
-            Self::Pods => vec![format!("kubectl describe pods --namespace {namespace}")],
+            Self::Pods(Some(pod)) => vec![format!("kubectl describe pod {pod} --namespace {namespace}")],
+            Self::Pods(None) => vec![format!("kubectl get pods --namespace {namespace}")],
             Self::FailedCreate => {
                 vec![format!("kubectl get events --namespace {namespace} --field-selector reason={FAILED_CREATE}")]
             }
@@ -94,7 +96,7 @@ pub(super) enum ReleaseError {
         error: Option<Box<ToolError>>,
     },
     /// The time is over.
-    #[error("{} did not become ready within {}s: {unready}", .name.release, .limit.as_secs())]
+    #[error("{} did not become ready within {}: {unready}", .name.release, format_duration(.limit.as_secs_f64()))]
     NotReady {
         name: ReleaseName,
         limit: Duration,

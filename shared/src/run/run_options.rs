@@ -39,6 +39,8 @@ pub struct JournalOptions {
     pub state_dir: Option<PathBuf>,
     /// The folder that relative paths refer to.
     pub working_dir: PathBuf,
+    /// The command that continues the run, as words. It has every flag of the operator and no value.
+    pub continue_command: Vec<String>,
     /// The backup before the first write; `None` with `--no-save`.
     pub backup: Option<BackupOptions>,
 }

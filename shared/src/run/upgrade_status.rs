@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::ask::Installation;
 use crate::cluster::{Cluster, flux_reader, journal_secret, view_reader};
 use crate::model::cluster_view::Observed;
@@ -12,7 +14,7 @@ use crate::model::lease::{HeldLock, HolderIdentity, LeaseRef, Liveness, RENEW_IN
 use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::problem::Problem;
-use crate::report::status_report::UpgradeStatus;
+use crate::report::status_report::{NamespaceState, UpgradeStatus};
 
 /// The interval between two reads of a lock.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -38,7 +40,27 @@ pub async fn read_status(
         view_reader::read_release_records(&cluster, namespace, &installation.crds_release),
         view_reader::read_release_records(&cluster, namespace, &installation.app_release),
     );
-    Ok(UpgradeStatus::new(&cluster.context, namespace, locks, suspended, journal, [crds, app]))
+    let state = read_namespace_state(&cluster, installation).await;
+    Ok(UpgradeStatus::new(
+        &cluster.context,
+        (namespace, &state),
+        locks,
+        suspended,
+        journal,
+        [crds, app],
+        Timestamp::now(),
+    ))
+}
+
+/// Whether the namespace exists. Only the API server's own "not found" says that it does not.
+async fn read_namespace_state(cluster: &Cluster, installation: &Installation) -> NamespaceState {
+    match cluster.get_metadata(&format!("/api/v1/namespaces/{}", installation.namespace)).await {
+        Err(error) if error.is_not_found() => {
+            let found = view_reader::find_installed_anywhere(cluster, &installation.releases()).await;
+            NamespaceState::Missing { installed_elsewhere: found.ok().map(|found| found.into_iter().collect()) }
+        }
+        Ok(_) | Err(_) => NamespaceState::Present,
+    }
 }
 
 /// The holders of the locks. A holder on another workstation is watched until it renews, or a renewal is overdue.

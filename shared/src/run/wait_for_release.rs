@@ -145,6 +145,8 @@ pub(super) struct ReadinessWatch<'a> {
     terminal_word: Option<String>,
     /// The object that failed for good: nothing starts it again.
     failed: Option<ObjectRef>,
+    /// The pod behind the gravest reason.
+    blocked_pod: Option<String>,
     /// Jobs of the release that still run, if nothing else is waited for.
     running_jobs: Vec<String>,
     /// Something else that the step waits for, reported with the workloads.
@@ -167,6 +169,7 @@ impl<'a> ReadinessWatch<'a> {
             terminal_reason: None,
             terminal_word: None,
             failed: None,
+            blocked_pod: None,
             running_jobs: Vec::new(),
             extra_wait: None,
         }
@@ -220,6 +223,8 @@ impl<'a> ReadinessWatch<'a> {
         self.details.refresh(prepared, &unready).await;
         self.ready = ready;
         self.waiting = self.update_waiting(&unready);
+        let gravest = unready.iter().find(|one| one.terminal_reason().is_some()).or_else(|| unready.first());
+        self.blocked_pod = gravest.and_then(|one| one.pod.clone());
         self.running_jobs = list_running_jobs(&unready);
         self.emit_waiting();
         match unready.iter().find(|one| one.outlook == Outlook::Final) {
@@ -323,7 +328,7 @@ impl<'a> ReadinessWatch<'a> {
         match (&self.failed, self.terminal_word.as_deref()) {
             (Some(failed), _) => Blocker::Failed(Box::new(failed.clone())),
             (None, Some(FAILED_CREATE)) => Blocker::FailedCreate,
-            (None, _) => Blocker::Pods,
+            (None, _) => Blocker::Pods(self.blocked_pod.clone()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
-use crate::report::{plan as plan_text, style::Style, upgrade_markdown};
+use crate::report::{plan as plan_text, style::Style, upgrade_html, upgrade_markdown};
 
 /// Values in which no key looks like a secret. `age` distinguishes old from new values.
 fn planted_values(age: &str) -> Value {
@@ -72,12 +72,19 @@ fn planted_plan() -> Plan {
 fn no_form_of_a_plan_shows_a_value_that_reaches_a_secret() {
     let plan = planted_plan();
     assert!(plan.values.len() > 12 && plan.objects.len() == 3, "{plan:?}");
-    let report = UpgradeReport::new("r1".into(), plan.clone(), Outcome::Planned, crate::problem::Exit::Success, 1.0);
+    let report = UpgradeReport::new(
+        "r1".into(),
+        plan.clone(),
+        (Outcome::Planned, crate::problem::Exit::Success),
+        1.0,
+        jiff::Timestamp::UNIX_EPOCH,
+    );
     let forms = [
         plan_text::render(&plan, Style::PLAIN),
         serde_json::to_string_pretty(&report).unwrap(),
         crate::model::yaml::write(&report).unwrap(),
         upgrade_markdown::render(&report),
+        upgrade_html::render(&report),
         format!("{plan:?}"),
     ];
     for form in forms {

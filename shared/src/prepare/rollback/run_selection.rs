@@ -44,7 +44,7 @@ pub fn select_run_to_resume(journal: &JournalSnapshot, uid: &str) -> Result<RunE
             || "the journal has no run".to_owned(),
             |last| format!("the last run, {}, is {}", last.run, last.state.as_str()),
         );
-        return Err(refused(format!("there is nothing to resume: {last}"))
+        return Err(Problem::usage(format!("there is nothing to resume: {last}"))
             .with_hint("run kubectl mural upgrade status to see the state"));
     };
     require_same_cluster(run, uid)?;
@@ -82,7 +82,7 @@ pub fn select_run_to_roll_back<'a>(journal: &'a JournalSnapshot, uid: &str) -> R
             (None, Some(last)) => format!("the last run, {}, is {}", last.run, last.state.as_str()),
             (None, None) => "the journal has no run".to_owned(),
         };
-        return Err(Problem::new(Exit::Refused, format!("there is nothing to roll back: {last}"))
+        return Err(Problem::usage(format!("there is nothing to roll back: {last}"))
             .with_hint("run helm history mural to see helm's own revisions"));
     };
     require_same_cluster(run, uid)?;

@@ -17,9 +17,13 @@ pub(super) fn normalize(args: Vec<OsString>, command: &mut Command) -> Result<Ve
     command.build();
     let leading = count_leading_flags(rest, command);
     refuse_version_value(&rest[..leading.tokens], rest.get(leading.tokens), command)?;
-    let Some(subcommand) = rest.get(leading.tokens).and_then(|name| command.find_subcommand(name)) else {
+    let Some(subcommand) = rest.get(leading.tokens).and_then(|name| command.find_subcommand_mut(name)) else {
         return Ok(args);
     };
+    if leading.tokens == 0 && subcommand.has_subcommands() {
+        let inner = normalize(rest.to_vec(), subcommand)?;
+        return Ok([std::slice::from_ref(program), &inner].concat());
+    }
     if leading.tokens == 0 || !leading.names.iter().all(|name| find_flag(subcommand, name).is_some()) {
         return Ok(args);
     }
@@ -102,6 +106,14 @@ mod tests {
         ] {
             assert_eq!(normalized(typed).as_deref(), Ok(expected), "{typed}");
         }
+    }
+
+    #[test]
+    fn flags_in_front_of_a_deeper_sub_command_go_behind_it() {
+        let args = "x crds --context prod -n hub list ./c".split(' ').map(OsString::from).collect();
+        let args = normalize(args, &mut crate::cli::crds::flags::Cli::command()).unwrap();
+        let line = args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        assert_eq!(line, "x crds list --context prod -n hub ./c");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl WriteMode {
             Self::PlanOnly => Some(Exit::ChangesFound),
             Self::DryRun(_) => Some(Exit::Success),
             Self::WithoutAsking => None,
-            Self::Ask => (!confirm_proceed().await?).then_some(Exit::Refused),
+            Self::Ask => (!confirm_proceed().await?).then_some(Exit::NotConfirmed),
         })
     }
 
@@ -92,7 +92,7 @@ impl WriteMode {
         if self != Self::Ask || confirm_proceed().await? {
             return Ok(());
         }
-        Err(Problem::new(Exit::Refused, "nothing was written"))
+        Err(Problem::new(Exit::NotConfirmed, "not confirmed, nothing was written"))
     }
 }
 

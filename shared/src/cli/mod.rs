@@ -23,6 +23,7 @@ mod tests;
 pub mod upgrade;
 pub mod validate;
 pub mod value_flags;
+pub mod verbose;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
@@ -31,11 +32,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use report_format::ReportFormat;
+
 use crate::ask::{self, ClusterAccess, ConnectionVariables};
 use crate::model::proxy::ProxySettings;
 use crate::problem::{Exit, Problem};
 use crate::report::problem_text::render_problem;
-use crate::report::style::Style;
+use crate::report::style::{Listing, Style};
 use crate::tools::helm_driver::{self, UnsupportedDriver};
 
 /// Access to the cluster: the flags of kubectl.
@@ -101,6 +104,9 @@ pub struct StyleFlags {
     /// Use ASCII marks: ok, warn, FAIL.
     #[arg(long)]
     pub ascii: bool,
+    /// Show each request to the API server and each command of helm and kubectl on standard error. Secrets are masked.
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// The output formats that every report supports.
@@ -168,12 +174,10 @@ impl Stream {
     }
 }
 
-/// Shows text to the operator: on standard output, or on standard error if the report is JSON or YAML.
-pub fn show_to_operator(text: &str, output: OutputFormat) {
-    match output {
-        OutputFormat::Table => Stream::Stdout.write(text),
-        OutputFormat::Json | OutputFormat::Yaml => Stream::Stderr.write(text),
-    }
+/// Shows text to the operator: on standard output, or on standard error if the report has another form than text.
+pub fn show_to_operator(text: &str, output: ReportFormat) {
+    let stream = if output.is_text() { Stream::Stdout } else { Stream::Stderr };
+    stream.write(text);
 }
 
 /// An environment variable; an empty one counts as unset.
@@ -217,7 +221,7 @@ pub fn style_for(stream: Stream, flags: StyleFlags) -> Style {
     let is_not_utf8 = locale.is_some_and(|locale| !utf8(&locale));
     let columns_setting = env_var("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
     let columns = columns_setting.or_else(|| stream.columns()).unwrap_or(Style::PLAIN.width);
-    Style { colour, ascii: flags.ascii || is_not_utf8, width: columns.clamp(60, 200) }
+    Style { colour, ascii: flags.ascii || is_not_utf8, width: columns.clamp(60, 200), listing: Listing::Short }
 }
 
 /// Prints the message of clap. `--help` and `--version` exit with 0, everything else is a usage error.

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::model::text_format::format_duration;
 use crate::report::event::{Event, WaitingObject};
 use crate::report::human::HumanRenderer;
 use crate::report::style::{Style, sanitize};
+use crate::tools::activity_log;
 
 /// The redraw interval of the spinner.
 const SPINNER_TICK_INTERVAL: Duration = Duration::from_millis(120);
@@ -28,7 +30,8 @@ impl ProgressOutput {
     /// Starts the output: JSON lines with `json`, else text. The spinner needs a terminal.
     #[must_use]
     pub fn new(json: bool, style: Style) -> Self {
-        let spinner = (!json && std::io::stderr().is_terminal()).then(build_spinner);
+        let is_live = !json && std::io::stderr().is_terminal() && !activity_log::has_listener();
+        let spinner = is_live.then(build_spinner);
         Self { json, human: Mutex::new(HumanRenderer::new(style)), spinner, width: style.width }
     }
 
@@ -63,10 +66,11 @@ impl ProgressOutput {
     pub fn pause(&self, write: impl FnOnce()) {
         match &self.spinner {
             Some(bar) => {
-                bar.set_message("");
                 bar.disable_steady_tick();
-                bar.suspend(write);
-                bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+                bar.set_message("");
+                // Not `suspend`: it draws the spinner again, between the text and the question.
+                bar.finish_and_clear();
+                write();
             }
             None => write(),
         }
@@ -75,7 +79,8 @@ impl ProgressOutput {
     /// Shows the spinner again.
     pub fn resume(&self) {
         if let Some(bar) = &self.spinner {
-            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            // The time that the operator needs for an answer does not count.
+            bar.reset();
             bar.enable_steady_tick(SPINNER_TICK_INTERVAL);
         }
     }
@@ -90,7 +95,7 @@ impl ProgressOutput {
 
 fn build_spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(SPINNER_TICK_INTERVAL);
@@ -103,7 +108,13 @@ fn spinner_message(event: &Event, width: usize) -> Option<String> {
         Event::StageStarted { stage, detail } => Some(format!("{stage:<12}{detail}")),
         Event::StepStarted { step, title, .. } => Some(format!("{step:<12}{title}")),
         Event::Waiting { step, seconds, ready, limit_seconds, grace_seconds, objects } => {
-            let head = format!("{step:<12}{} of {} ready, {seconds:.0}s of {limit_seconds:.0}s", ready.0, ready.1);
+            let head = format!(
+                "{step:<12}{} of {} ready, {} elapsed, limit {}",
+                ready.0,
+                ready.1,
+                format_duration(*seconds),
+                format_duration(*limit_seconds)
+            );
             let lines = objects
                 .iter()
                 .take(MAX_SPINNER_OBJECTS)

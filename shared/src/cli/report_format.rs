@@ -27,6 +27,20 @@ pub enum ReportFormat {
     Markdown,
     /// One HTML file without external resources.
     Html,
+    /// Prometheus metrics, for a textfile collector.
+    Prometheus,
+    /// GitHub workflow commands: one annotation per finding.
+    Github,
+}
+
+impl From<OutputFormat> for ReportFormat {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Table => Self::Table,
+            OutputFormat::Json => Self::Json,
+            OutputFormat::Yaml => Self::Yaml,
+        }
+    }
 }
 
 impl ReportFormat {
@@ -36,10 +50,11 @@ impl ReportFormat {
         PossibleValuesParser::new(values).try_map(|name| <Self as ValueEnum>::from_str(&name, false))
     }
 
-    /// The file extensions of this format, the usual one first. `table` and `wide` have none.
+    /// The file extensions of this format, the usual one first. `table`, `wide` and `github` have none.
     const fn file_extensions(self) -> &'static [&'static str] {
         match self {
-            Self::Table | Self::Wide => &[],
+            Self::Table | Self::Wide | Self::Github => &[],
+            Self::Prometheus => &["prom"],
             Self::Json => &["json"],
             Self::Yaml => &["yaml", "yml"],
             Self::Junit => &["xml"],
@@ -59,6 +74,12 @@ impl ReportFormat {
             Problem::usage(format!("--report {}: the file extension selects no report format", file.display()))
                 .with_hint(format!("use a file name that ends with {}", list_extensions(formats)))
         })
+    }
+
+    /// Whether it is text for a terminal.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
     }
 
     /// Renders a value as YAML if this is [`Self::Yaml`], else as JSON.

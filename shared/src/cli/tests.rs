@@ -3,6 +3,7 @@
 use clap::{Command, CommandFactory};
 
 use super::{crds, upgrade, validate};
+use crate::problem::Exit;
 
 /// Columns of the help texts, independent of the terminal.
 const HELP_WIDTH: usize = 100;
@@ -29,6 +30,15 @@ fn assert_plugin_help<C: CommandFactory>() {
     command.build();
     let path = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
     assert_help(&path, &mut command);
+}
+
+#[test]
+fn the_readme_has_the_table_of_exit_codes() {
+    let readme = include_str!("../../../README.md").replace('`', "");
+    for exit in Exit::ALL {
+        let row = format!("\n| {} | {} |\n", exit.code(), exit.meaning());
+        assert!(readme.contains(&row), "the README lacks {row:?}");
+    }
 }
 
 #[test]

@@ -24,13 +24,17 @@ pub enum Exit {
     ChecksFailed,
     /// Only warnings, with `--strict`.
     OnlyWarnings,
-    /// Refused by a guard or not confirmed, before any write.
+    /// Refused by a guard, before any write.
     Refused,
     /// A time limit was reached.
     TimedOut,
     /// Another run holds the lock.
     Locked,
-    /// The flags, a file or a value of the operator is not usable.
+    /// The operator did not confirm, so nothing was written.
+    NotConfirmed,
+    /// helm or kubectl is missing or too old.
+    MissingTool,
+    /// The flags, a file or a value of the operator is not usable, or names something that does not exist.
     Usage,
     /// Stopped by Ctrl-C.
     Interrupted,
@@ -38,7 +42,7 @@ pub enum Exit {
 
 impl Exit {
     /// All variants in the order of their codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Success,
         Self::Failed,
         Self::ChangesFound,
@@ -47,6 +51,8 @@ impl Exit {
         Self::Refused,
         Self::TimedOut,
         Self::Locked,
+        Self::NotConfirmed,
+        Self::MissingTool,
         Self::Usage,
         Self::Interrupted,
     ];
@@ -63,6 +69,8 @@ impl Exit {
             Self::Refused => 5,
             Self::TimedOut => 6,
             Self::Locked => 7,
+            Self::NotConfirmed => 8,
+            Self::MissingTool => 9,
             Self::Usage => 64,
             Self::Interrupted => 130,
         }
@@ -83,10 +91,12 @@ impl Exit {
             Self::ChangesFound => "there are changes (plan; diff --exit-code)",
             Self::ChecksFailed => "checks failed or are undetermined",
             Self::OnlyWarnings => "warnings only (with --strict)",
-            Self::Refused => "refused by a guard, or not confirmed; nothing was written",
+            Self::Refused => "refused by a guard; nothing was written",
             Self::TimedOut => "timed out",
             Self::Locked => "someone else holds the lock",
-            Self::Usage => "usage error",
+            Self::NotConfirmed => "not confirmed; nothing was written",
+            Self::MissingTool => "helm or kubectl is missing or too old",
+            Self::Usage => "usage error, or a version or run that does not exist",
             Self::Interrupted => "stopped by Ctrl-C",
         }
     }

@@ -69,7 +69,7 @@ async fn prepare_and_show(
             .with_hint("name the chart that holds the CRDs"));
     }
     let plan_text = plan::render(&prepared.plan, style_for(Stream::Stdout, flags.output.style));
-    show_to_operator(&plan_text, flags.output.output);
+    show_to_operator(&plan_text, flags.output.output.into());
     Ok(prepared)
 }
 

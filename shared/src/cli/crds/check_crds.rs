@@ -111,7 +111,7 @@ fn read_objects(paths: &[PathBuf]) -> Result<Option<ManifestFiles>, Problem> {
 }
 
 /// Writes unreadable files and warnings to standard error.
-fn write_file_notes(files: &ManifestFiles) {
+pub(super) fn write_file_notes(files: &ManifestFiles) {
     for problem in &files.unreadable {
         let causes: String = problem.causes().iter().map(|cause| format!(": {cause}")).collect();
         Stream::Stderr.write(&format!("error: {}{causes}; the other files are checked\n", problem.message));
@@ -154,7 +154,9 @@ fn render_report(report: &CrdCheck, flags: &CheckFlags, exit: Exit) -> Result<St
         ReportFormat::Markdown => Ok(report.render_markdown()),
         ReportFormat::Sarif => ReportFormat::Json.render_data(&report.render_sarif()),
         ReportFormat::Junit => report.render_junit().map_err(unwritable),
-        ReportFormat::Html => Err(Problem::usage("a CRD check has no HTML form")),
+        ReportFormat::Html | ReportFormat::Prometheus | ReportFormat::Github => {
+            Err(Problem::usage("a CRD check has no such form"))
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The command line of `helm mural`.
 //!
 //! helm removes its own global flags (`--namespace`, `--kube-context`, `--kubeconfig`, `--registry-config`, …) from the
-//! command line before it calls a plugin. It passes them as environment variables (`HELM_NAMESPACE`, `HELM_KUBECONTEXT`, …),
-//! so this module does not declare them. See `helm_env`.
+//! command line before it calls a plugin. It passes them as environment variables (`HELM_NAMESPACE`, `HELM_KUBECONTEXT`, …), which
+//! `helm_env` reads. The same flags, as kubectl names them, are for `kubectl mural crds`.
+
+mod cluster_flags;
+mod fit_flags;
 
 use std::path::PathBuf;
 
@@ -13,6 +16,10 @@ use crate::cli::{OutputFormat, StyleFlags};
 use crate::model::chart_version::ChartVersion;
 use crate::problem::Exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use cluster_flags::CrdsClusterFlags;
+use fit_flags::FIT_EXAMPLES;
+pub use fit_flags::{FitFlags, FitFormat};
 
 /// Show, compare, check, apply, migrate, back up and restore the CRDs of a chart.
 #[derive(Debug, Parser)]
@@ -41,6 +48,7 @@ impl Cli {
             None => crds.output.style,
             Some(CrdsCommand::List { output, .. } | CrdsCommand::Diff { output, .. }) => output.style,
             Some(CrdsCommand::Check(flags)) => flags.style,
+            Some(CrdsCommand::Fit(flags)) => flags.style,
             Some(CrdsCommand::Apply(flags)) => flags.output.style,
             Some(CrdsCommand::Migrate(flags)) => flags.output.style,
             Some(CrdsCommand::Save(flags)) => flags.output.style,
@@ -51,7 +59,7 @@ impl Cli {
 
 /// helm removes its own flags from the command line, so clap does not list them.
 const CLUSTER_FLAGS: &str =
-    "The cluster and the namespace are those of helm: --kube-context, --kubeconfig, --namespace.";
+    "With helm, the cluster and the namespace are those of helm: --kube-context, --kubeconfig, --namespace.";
 
 const EXAMPLES: &str = "Examples:
   # Show the CRDs on the cluster
@@ -92,6 +100,9 @@ pub struct CrdsCli {
     /// Release of the CRD chart. The drift column compares the cluster with this release.
     #[arg(long, value_name = "NAME", default_value = "mural-crds")]
     pub crds_release: String,
+    /// Access to the cluster.
+    #[command(flatten)]
+    pub cluster: CrdsClusterFlags,
     /// Format and style of the output.
     #[command(flatten)]
     pub output: OutputFlags,
@@ -126,6 +137,9 @@ pub enum CrdsCommand {
     },
     /// Check the CRDs of a new chart against an old chart, or against the cluster and its live custom resources.
     Check(CheckFlags),
+    /// Check whether every manifest of a folder fits the CRDs of a chart, as the API server would judge it. Needs no cluster.
+    #[command(after_help = FIT_EXAMPLES)]
+    Fit(FitFlags),
     /// Apply the CRDs that differ, with the guards, and verify them. Write no release.
     Apply(ApplyFlags),
     /// Migrate stored objects to the storage version, verify the result, and trim storedVersions.
@@ -388,6 +402,15 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_takes_the_cluster_flags() {
+        for line in ["x crds list ./c --context prod -n hub", "x crds --context prod -n hub"] {
+            let Command::Crds(crds) = Cli::try_parse_from(line.split(' ')).unwrap().command;
+            let names = (crds.cluster.context.as_deref(), crds.cluster.namespace.as_deref());
+            assert_eq!(names, (Some("prod"), Some("hub")), "{line}");
+        }
     }
 
     #[test]

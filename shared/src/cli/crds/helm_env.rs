@@ -1,12 +1,16 @@
-//! helm's global flags, which helm passes to a plugin as environment variables.
+//! helm's global flags, which helm passes to a plugin as environment variables, below the flags of `kubectl mural crds`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::ask::{ClusterAccess, RegistryAccess};
+use crate::ask::{self, ClusterAccess, RegistryAccess};
+use crate::cli::crds::flags::CrdsClusterFlags;
 use crate::cli::{env_var, read_connection_variables};
 use crate::problem::Problem;
 use crate::tools::program_paths::{self, ProgramHints};
+
+/// The API server's limit for the name of a namespace, in characters.
+const MAX_NAMESPACE_LENGTH: usize = 63;
 
 /// The values of helm's global flags.
 pub(crate) struct HelmEnv {
@@ -24,25 +28,38 @@ fn read_text(name: &str) -> Option<String> {
 }
 
 impl HelmEnv {
-    /// Reads the environment variables.
-    pub(crate) fn read() -> Self {
+    /// Reads the environment variables. A flag wins over its variable.
+    ///
+    /// # Errors
+    /// A usage error if `--request-timeout` is not a duration or the namespace is no name.
+    pub(crate) fn read(flags: &CrdsClusterFlags) -> Result<Self, Problem> {
         // helm sets `default` if the flag is missing, so `default` counts as unset. The output shows the namespace in use.
         let namespace = read_text("HELM_NAMESPACE").filter(|name| name != "default");
+        let namespace = match &flags.namespace {
+            Some(name) => Some(ask::parse_name("--namespace", name, MAX_NAMESPACE_LENGTH)?),
+            None => namespace,
+        };
         let groups = read_text("HELM_KUBEASGROUPS").unwrap_or_default();
-        Self {
+        let groups: Vec<String> = groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
+        let timeout = flags.request_timeout.as_deref().map(ask::parse_request_timeout).transpose()?;
+        Ok(Self {
             cluster: ClusterAccess {
-                kubeconfig: None,
-                context: read_text("HELM_KUBECONTEXT"),
-                impersonate: read_text("HELM_KUBEASUSER"),
-                impersonate_groups: groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect(),
-                request_timeout: None,
+                kubeconfig: flags.kubeconfig.clone(),
+                context: flags.context.clone().or_else(|| read_text("HELM_KUBECONTEXT")),
+                impersonate: flags.impersonate.clone().or_else(|| read_text("HELM_KUBEASUSER")),
+                impersonate_groups: if flags.impersonate_groups.is_empty() {
+                    groups
+                } else {
+                    flags.impersonate_groups.clone()
+                },
+                request_timeout: timeout,
                 kube_cache: None,
                 variables: read_connection_variables(),
             },
-            namespace: namespace.unwrap_or_else(|| "mural-system".to_owned()),
+            namespace: namespace.unwrap_or_else(|| ask::DEFAULT_NAMESPACE.to_owned()),
             registry_config: env_var("HELM_REGISTRY_CONFIG").map(PathBuf::from),
             helm_bin: env_var("HELM_BIN"),
-        }
+        })
     }
 
     /// The helm program that called the plugin, or the one on `PATH`.

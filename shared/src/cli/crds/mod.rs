@@ -1,4 +1,4 @@
-//! The command `helm mural crds`: list, diff, check, apply, migrate, back up and restore CRDs.
+//! The command `helm mural crds`: list, diff, check, fit, apply, migrate, back up and restore CRDs.
 //!
 //! `list`, `diff` and the list of the cluster are here; every other sub-command has a file. Input: the flags and the
 //! environment variables of helm (`helm_env`). Output: a report on standard output.
@@ -6,6 +6,7 @@
 mod apply_crds;
 mod backup_crds;
 mod check_crds;
+mod fit_objects;
 pub mod flags;
 mod helm_env;
 mod migrate_crds;
@@ -18,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::cli::runtime::block_on;
-use crate::cli::{Stream, StyleFlags, style_for};
+use crate::cli::{Stream, StyleFlags, style_for, verbose};
 use crate::cluster::{Cluster, crd_dry_run, view_reader};
 use crate::diff;
 use crate::model::chart::ChartRef;
@@ -48,12 +49,13 @@ const NEWEST_KUBERNETES_VERSION: &str = "v1.37.2";
 /// # Errors
 /// The reason why the command failed, with its exit code.
 pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
+    verbose::enable(parsed.style());
     let Command::Crds(crds) = &parsed.command;
     block_on(run(crds))
 }
 
 async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
-    let helm_env = HelmEnv::read();
+    let helm_env = HelmEnv::read(&crds.cluster)?;
     match &crds.command {
         None => {
             let list = list_cluster_crds(&helm_env, crds).await?;
@@ -77,6 +79,7 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
             Ok(if *exit_code && diff.has_changes() { Exit::ChangesFound } else { Exit::Success })
         }
         Some(CrdsCommand::Check(flags)) => check_crds::run(&helm_env, flags).await,
+        Some(CrdsCommand::Fit(flags)) => fit_objects::run(&helm_env, flags).await,
         Some(CrdsCommand::Apply(flags)) => apply_crds::run(&helm_env, flags).await,
         Some(CrdsCommand::Migrate(flags)) => migrate_crds::run(&helm_env, flags).await,
         Some(CrdsCommand::Save(flags)) => backup_crds::run(&helm_env, flags).await,
@@ -135,7 +138,7 @@ fn build_event_printer(style: StyleFlags) -> impl Fn(Event) + Send + Sync {
 async fn read_live_crds(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Problem> {
     view_reader::read_live_crds(cluster).await.map_err(|read_failure| {
         Problem::new(Exit::Failed, read_failure.to_string())
-            .with_hint("check the context: helm --kube-context NAME mural crds")
+            .with_hint("check --context (kubectl mural crds) or --kube-context (helm mural crds)")
     })
 }
 

@@ -11,6 +11,7 @@ mod subcommands;
 
 use std::path::PathBuf;
 
+use crate::ask::{DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE};
 use crate::cli::{ClusterFlags, StyleFlags};
 use crate::model::chart_version::ChartVersion;
 use crate::problem::Exit;
@@ -71,6 +72,8 @@ pub enum Command {
     ///
     /// Guide: <https://docs.palette-ai.com/docs/0.1.x/installation-and-setup/upgrade/>
     FluxManifests(Box<FluxManifestsFlags>),
+    /// List the charts and images that the upgrade runs, with digests, for a mirror or to pull them in advance.
+    Images(Box<ImagesFlags>),
     /// Show the current run (user, step and start time), the releases and the earlier runs.
     Status(Box<StatusFlags>),
     /// Continue an interrupted, failed or stopped run. Skip the steps that are already verified.
@@ -90,6 +93,14 @@ pub struct PlanFlags {
     /// Save the plan to this file for `apply`. The file contains no values, only keyed hashes of them.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub save: Option<PathBuf>,
+    /// The charts, values and options of the upgrade.
+    #[command(flatten)]
+    pub upgrade: UpgradeFlags,
+}
+
+/// The flags of `images`.
+#[derive(Debug, Args)]
+pub struct ImagesFlags {
     /// The charts, values and options of the upgrade.
     #[command(flatten)]
     pub upgrade: UpgradeFlags,
@@ -131,10 +142,10 @@ pub struct UpgradeFlags {
     #[arg(long, value_name = "VERSION", help_heading = "Charts")]
     pub crds: Option<ChartVersion>,
     /// Application chart: oci://…, oci://…@sha256:…, a chart folder or a .tgz file.
-    #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural", help_heading = "Charts")]
+    #[arg(long, value_name = "REF", default_value = DEFAULT_APP_CHART, help_heading = "Charts")]
     pub chart: String,
     /// CRD chart: the same forms as --chart.
-    #[arg(long, value_name = "REF", default_value = "oci://public.ecr.aws/mural/mural-crds", help_heading = "Charts")]
+    #[arg(long, value_name = "REF", default_value = DEFAULT_CRDS_CHART, help_heading = "Charts")]
     pub crds_chart: String,
     /// Allow a chart version that is older than the installed one.
     #[arg(long, help_heading = "Allowed changes")]
@@ -192,13 +203,13 @@ pub struct UpgradeFlags {
 #[command(next_help_heading = "Installation")]
 pub struct InstallationFlags {
     /// Namespace of the installation.
-    #[arg(short = 'n', long, default_value = "mural-system")]
+    #[arg(short = 'n', long, default_value = DEFAULT_NAMESPACE)]
     pub namespace: String,
     /// Name of the application's release and HelmRelease.
-    #[arg(long, default_value = "mural")]
+    #[arg(long, default_value = DEFAULT_APP_RELEASE)]
     pub release: String,
     /// Name of the CRD chart's release and HelmRelease.
-    #[arg(long, default_value = "mural-crds")]
+    #[arg(long, default_value = DEFAULT_CRDS_RELEASE)]
     pub crds_release: String,
     /// Refuse unless the releases have this owner.
     #[arg(long, value_enum, default_value = "auto")]
@@ -236,6 +247,7 @@ impl Cli {
     pub fn run_flags(&self) -> &RunFlags {
         match &self.command {
             Some(Command::Plan(flags)) => &flags.upgrade.run_flags,
+            Some(Command::Images(flags)) => &flags.upgrade.run_flags,
             Some(Command::Apply(flags)) => &flags.run_flags,
             Some(Command::FluxManifests(flags)) => &flags.upgrade.run_flags,
             Some(Command::Resume(flags)) => &flags.run_flags,

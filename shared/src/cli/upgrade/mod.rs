@@ -4,6 +4,8 @@
 //! (`run`). The report goes to standard output, progress to standard error. `rollback` and `repair` are in `recovery`.
 
 pub mod flags;
+mod images_command;
+mod perform_command;
 mod recovery;
 mod status_command;
 mod upgrade_request;
@@ -19,7 +21,7 @@ use crate::cli::progress_output::ProgressOutput;
 use crate::cli::report_format::ReportFormat;
 use crate::cli::runtime::block_on;
 use crate::cli::signals::Signals;
-use crate::cli::{OutputFormat, Stream, files, show_to_operator, style_for};
+use crate::cli::{OutputFormat, Stream, files, show_to_operator, style_for, verbose};
 use crate::guards;
 use crate::plan::journal::{RunEntry, Task};
 use crate::plan::saved_plan::SavedPlan;
@@ -31,7 +33,7 @@ use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::style::Style;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
-use crate::report::{permission_manifest, plan, upgrade_markdown, upgrade_result};
+use crate::report::{permission_manifest, plan, upgrade_html, upgrade_markdown, upgrade_result};
 use crate::run::journal_writer::close_without_work;
 use crate::run::lock::release_all_stale;
 use crate::run::run;
@@ -45,6 +47,7 @@ use upgrade_request::{UpgradeAction, UpgradeRequest};
 /// # Errors
 /// The reason why the command failed, with its exit code.
 pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
+    verbose::enable(parsed.style());
     if let Some(Command::Status(flags)) = &parsed.command {
         return block_on(status_command::status(flags));
     }
@@ -52,6 +55,7 @@ pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
     parsed.run_flags().to_report_file()?;
     match (&parsed.run_flags().explain, &parsed.command) {
         (Some(id), _) => explain_guard(id),
+        (None, Some(Command::Images(flags))) => block_on(images_command::images(flags)),
         (None, Some(Command::Rollback(flags))) => block_on(recovery::rollback(flags)),
         (None, Some(Command::Repair(flags))) => block_on(recovery::repair(flags)),
         (None, _) => block_on(async { upgrade(UpgradeRequest::from_cli(parsed).await?).await }),
@@ -84,11 +88,13 @@ async fn upgrade(mut request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
         return print_permissions(&prepared.plan, user.as_deref());
     }
     let prepared = prepare_until_confirmed(&mut request, &env, &progress, &mut signals).await?;
+    write_role_file(&prepared.plan, request.run_flags)?;
     show_manual_steps(&request, &prepared)?;
     let report = match end_without_writing(&request, &prepared, &manner, &mut signals).await? {
-        Some(report) => {
+        Some(mut report) => {
             clear_if_nothing_to_do(&request, &prepared, &report, &emit).await;
             save_plan(&request, &prepared, &report, &progress)?;
+            report.perform_command = perform_command::build(&request, &prepared, &report)?;
             report
         }
         None => {
@@ -131,7 +137,7 @@ async fn prepare_and_show(
         progress.show_event(&build_resume_event(run, &prepared));
     }
     let show = |text: &str| show_to_operator(text, request.run_flags.output);
-    progress.pause(|| show(&plan::render(&prepared.plan, style_for(Stream::Stdout, request.run_flags.style))));
+    progress.pause(|| show(&plan::render(&prepared.plan, request.run_flags.stdout_style())));
     Ok(prepared)
 }
 
@@ -175,6 +181,7 @@ fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Enviro
         task: Task::Upgrade,
         state_dir: env.state_dir.clone(),
         working_dir,
+        continue_command: request.ask.resume_command(),
         backup: request.backup.clone(),
     });
     let options = limits.to_run_options(&env, began, journal_options);
@@ -266,23 +273,42 @@ fn save_plan(
 
 /// Prints the Roles of this plan, and nothing else. Without a user, they are bound to the one of this connection.
 fn print_permissions(plan: &Plan, user: Option<&str>) -> Result<Exit, Problem> {
-    let ours = || plan.cluster.user.as_deref().map_err(|failure| Problem::failure(failure.to_string()));
-    let user = user.map_or_else(ours, Ok)?;
-    let text = permission_manifest::render(&plan.permissions, user)
-        .map_err(|error| Problem::failure("cannot render the Roles as YAML").with_source(error))?;
-    Stream::Stdout.write(&text);
+    Stream::Stdout.write(&render_roles(plan, user)?);
     Ok(Exit::Success)
 }
 
+/// Writes the Roles of this plan into the file of `--role-file`.
+fn write_role_file(plan: &Plan, flags: &RunFlags) -> Result<(), Problem> {
+    let Some(file) = &flags.role_file else { return Ok(()) };
+    files::write(file, "the Roles", render_roles(plan, None)?.as_bytes())
+}
+
+fn render_roles(plan: &Plan, user: Option<&str>) -> Result<String, Problem> {
+    let ours = || plan.cluster.user.as_deref().map_err(|failure| Problem::failure(failure.to_string()));
+    let user = user.map_or_else(ours, Ok)?;
+    permission_manifest::render(&plan.permissions, user)
+        .map_err(|error| Problem::failure("cannot render the Roles as YAML").with_source(error))
+}
+
 fn write_report(report: &UpgradeReport, flags: &RunFlags) -> Result<Exit, Problem> {
-    let style: Style = style_for(Stream::Stdout, flags.style);
-    Stream::Stdout.write(&flags.output.render(report, || upgrade_result::render(report, style))?);
+    Stream::Stdout.write(&render_report(report, flags.output, flags.stdout_style())?);
     if let Some(file) = flags.to_report_file()? {
-        let text = match file.format {
-            ReportFormat::Markdown => upgrade_markdown::render(report),
-            format => format.render_data(report)?,
-        };
-        file.write(&text)?;
+        file.write(&render_report(report, file.format, Style::PLAIN)?)?;
     }
     Ok(Exit::from_code(report.exit_code))
+}
+
+fn render_report(report: &UpgradeReport, format: ReportFormat, style: Style) -> Result<String, Problem> {
+    match format {
+        ReportFormat::Table | ReportFormat::Wide => Ok(upgrade_result::render(report, style)),
+        ReportFormat::Markdown => Ok(upgrade_markdown::render(report)),
+        ReportFormat::Html => Ok(upgrade_html::render(report)),
+        // The command offers only the first two.
+        ReportFormat::Json
+        | ReportFormat::Yaml
+        | ReportFormat::Junit
+        | ReportFormat::Sarif
+        | ReportFormat::Prometheus
+        | ReportFormat::Github => format.render_data(report),
+    }
 }

@@ -20,7 +20,7 @@ use crate::run::run;
 use crate::run::run_options::{JournalOptions, RunOptions};
 
 use crate::cli::upgrade::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
-use crate::cli::upgrade::{print_permissions, write_report};
+use crate::cli::upgrade::{print_permissions, write_report, write_role_file};
 
 /// The environment, options and output of a rollback or repair.
 struct RecoveryRun {
@@ -40,6 +40,7 @@ fn prepare_run(flags: &RunFlags, task: Option<Task>) -> Result<RecoveryRun, Prob
             task,
             state_dir: env.state_dir.clone(),
             working_dir: files::current_dir()?,
+            continue_command: Vec::new(),
             backup: None,
         }),
         None => None,
@@ -51,7 +52,7 @@ fn prepare_run(flags: &RunFlags, task: Option<Task>) -> Result<RecoveryRun, Prob
 
 /// Rolls back to the state before the last run.
 pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
-    let RecoveryRun { env, options, progress, mut signals } = prepare_run(&flags.run_flags, Some(Task::Rollback))?;
+    let RecoveryRun { env, mut options, progress, mut signals } = prepare_run(&flags.run_flags, Some(Task::Rollback))?;
     let emit = |event: Event| progress.show_event(&event);
     let prepared = signals
         .run_read_only(async {
@@ -63,7 +64,12 @@ pub(crate) async fn rollback(flags: &RollbackFlags) -> Result<Exit, Problem> {
     if let Some(user) = &flags.run_flags.explain_permissions {
         return print_permissions(&prepared.plan, user.as_deref());
     }
-    let style = style_for(Stream::Stdout, flags.run_flags.style);
+    if let (Some(journal_options), Work::Rollback(rollback)) = (&mut options.journal_options, &prepared.work) {
+        journal_options.continue_command = rollback.ask.rollback_command();
+        journal_options.continue_command.extend(flags.overwrite.then(|| "--overwrite".to_owned()));
+    }
+    write_role_file(&prepared.plan, &flags.run_flags)?;
+    let style = flags.run_flags.stdout_style();
     if let Some(target) = prepared.work.rollback_target() {
         progress.pause(|| {
             show_to_operator(&rollback_report::render(&target.plan, &prepared.plan, style), flags.run_flags.output);
@@ -81,7 +87,8 @@ pub(crate) async fn repair(flags: &RepairFlags) -> Result<Exit, Problem> {
     if let Some(user) = &flags.run_flags.explain_permissions {
         return print_permissions(&prepared.plan, user.as_deref());
     }
-    let style = style_for(Stream::Stdout, flags.run_flags.style);
+    write_role_file(&prepared.plan, &flags.run_flags)?;
+    let style = flags.run_flags.stdout_style();
     if let Work::Repair(repair) = &prepared.work {
         let text = rollback_report::render_repair(&repair.issues, &prepared.plan, style);
         progress.pause(|| show_to_operator(&text, flags.run_flags.output));

@@ -9,7 +9,7 @@ use crate::run::upgrade_status;
 
 use crate::cli::upgrade::flags::StatusFlags;
 
-/// Shows the status, or deletes a backup with `--forget`. A status with read failures exits with code 3.
+/// Shows the status, or deletes a backup with `--forget`. A status with read failures, or of a namespace that does not exist, exits with code 3.
 pub(crate) async fn status(flags: &StatusFlags) -> Result<Exit, Problem> {
     if let Some(run) = &flags.forget {
         let dropped = delete_backup(&flags.installation.to_installation()?, run, state_dir().as_deref()).await?;
@@ -20,9 +20,5 @@ pub(crate) async fn status(flags: &StatusFlags) -> Result<Exit, Problem> {
     let status = upgrade_status::read_status(&flags.installation.to_installation()?, holder, local_run_locks).await?;
     let style = style_for(Stream::Stdout, flags.style);
     Stream::Stdout.write(&flags.output.render(&status, || render(&status, style))?);
-    Ok(if status.read_failures.is_empty() && status.unreadable_runs.is_empty() {
-        Exit::Success
-    } else {
-        Exit::ChecksFailed
-    })
+    Ok(if status.is_complete() { Exit::Success } else { Exit::ChecksFailed })
 }

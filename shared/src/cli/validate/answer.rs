@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::cli::report_format::ReportFormat;
 use crate::cli::{Stream, StyleFlags, files, style_for};
 use crate::problem::{Exit, Problem};
-use crate::report::style::Style;
+use crate::report::style::{Listing, Style};
 use crate::report::validate::{
-    TableOptions, ValidateReport, ValidateReportList, render_html, render_junit, render_markdown, render_sarif,
-    render_table,
+    TableOptions, ValidateReport, ValidateReportList, render_github, render_html, render_junit, render_markdown,
+    render_prometheus, render_sarif, render_table,
 };
 
 use crate::cli::validate::validate_request::ValidateRequest;
@@ -30,7 +30,9 @@ pub(crate) fn write_answer(
     }
     let elapsed = Stream::Stdout.is_terminal().then_some(elapsed);
     let render_options = TableOptions { show_all_checks: output == ReportFormat::Wide, exit, elapsed };
-    Stream::Stdout.write(&render(reports, output, render_options, style_for(Stream::Stdout, style))?);
+    let listing = if request.all || output == ReportFormat::Wide { Listing::All } else { Listing::Short };
+    let style = style_for(Stream::Stdout, style).with_listing(listing);
+    Stream::Stdout.write(&render(reports, output, render_options, style)?);
     Ok(())
 }
 
@@ -64,5 +66,7 @@ fn render(
         ReportFormat::Sarif => output.render_data(&render_sarif(reports)),
         ReportFormat::Markdown => Ok(render_markdown(reports)),
         ReportFormat::Html => Ok(render_html(reports)),
+        ReportFormat::Prometheus => Ok(render_prometheus(reports)),
+        ReportFormat::Github => Ok(render_github(reports)),
     }
 }

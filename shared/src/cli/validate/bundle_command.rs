@@ -57,7 +57,7 @@ pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     let bytes = bytes.map_err(|error| Problem::failure("cannot pack the bundle").with_source(error))?;
     Stream::Stderr.write(&render_contents(&entries, bytes.len()));
     if mode == WriteMode::Ask && !ask_yes_no(format!("Write {}?", flags.file.display())).await? {
-        return Err(Problem::new(Exit::Interrupted, "nothing was written"));
+        return Err(Problem::new(Exit::NotConfirmed, "not confirmed, nothing was written"));
     }
     files::write(&flags.file, "the bundle", &bytes)?;
     Stream::Stdout.write(&format!("{}\n", flags.file.display()));

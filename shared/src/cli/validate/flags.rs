@@ -16,7 +16,7 @@ use crate::problem::{Exit, Problem};
 use clap::{Args, Parser, Subcommand};
 
 /// The output formats of the report.
-const OUTPUT_FORMATS: [ReportFormat; 8] = [
+const OUTPUT_FORMATS: [ReportFormat; 10] = [
     ReportFormat::Table,
     ReportFormat::Wide,
     ReportFormat::Json,
@@ -25,6 +25,8 @@ const OUTPUT_FORMATS: [ReportFormat; 8] = [
     ReportFormat::Sarif,
     ReportFormat::Markdown,
     ReportFormat::Html,
+    ReportFormat::Prometheus,
+    ReportFormat::Github,
 ];
 
 /// The exit codes of a command that writes nothing to the cluster.
@@ -103,7 +105,7 @@ pub struct Cli {
     /// Output format.
     #[arg(short, long, value_parser = ReportFormat::parser(&OUTPUT_FORMATS), default_value = "table", value_name = "FORMAT", help_heading = "Output")]
     pub output: ReportFormat,
-    /// Also write the report to this file. The extension selects the format: .json, .yaml, .xml (JUnit), .sarif, .md or .html.
+    /// Also write the report to this file. The extension selects the format: .json, .yaml, .xml (JUnit), .sarif, .md, .html or .prom (Prometheus).
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub report: Option<PathBuf>,
     /// Colour and marks.
@@ -208,6 +210,12 @@ pub struct CheckFlags {
     /// Exit with code 4 if there are warnings only.
     #[arg(long)]
     pub strict: bool,
+    /// List every finding of a check, not only the first ones.
+    #[arg(long)]
+    pub all: bool,
+    /// File with accepted (waived) findings, each with a reason and an expiry date. Default: .mural-waivers.yaml if it exists.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub waivers: Option<PathBuf>,
     /// Run only these checks: ids or sections, separated by commas; repeatable.
     #[arg(long, value_name = "ID|SECTION", value_delimiter = ',', add = complete::check_candidates())]
     pub only: Vec<String>,
@@ -230,13 +238,13 @@ pub struct CheckFlags {
 #[command(next_help_heading = "Installation")]
 pub struct InstallationFlags {
     /// Namespace of the installation.
-    #[arg(short, long, default_value = "mural-system", value_name = "NAME")]
+    #[arg(short, long, default_value = ask::DEFAULT_NAMESPACE, value_name = "NAME")]
     pub namespace: String,
     /// Name of the application's release.
-    #[arg(long, default_value = "mural", value_name = "NAME")]
+    #[arg(long, default_value = ask::DEFAULT_APP_RELEASE, value_name = "NAME")]
     pub release: String,
     /// Name of the CRD chart's release.
-    #[arg(long, default_value = "mural-crds", value_name = "NAME")]
+    #[arg(long, default_value = ask::DEFAULT_CRDS_RELEASE, value_name = "NAME")]
     pub crds_release: String,
 }
 

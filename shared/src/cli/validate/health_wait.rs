@@ -8,6 +8,7 @@ use crate::checks::health_checks::is_transient;
 use crate::cli::progress_output::ProgressOutput;
 use crate::model::check::{CheckResult, Finding, Level};
 use crate::model::owner::Owner;
+use crate::model::text_format::format_duration;
 use crate::model::tool_versions::ToolVersions;
 use crate::model::unready_objects::{OwnedWorkloads, find_unready};
 use crate::problem::{Exit, Problem};
@@ -56,7 +57,7 @@ pub(crate) async fn wait_until_healthy(
             }
             Ok(observations) => observations,
         };
-        let report = compare_with_baseline(observations.judge(tools, &checks, Timestamp::now()), request);
+        let report = request.complete(observations.judge(tools, &checks, Timestamp::now()));
         let (is_healthy, is_complete) =
             (report.exit(request.strict) == Exit::Success, checks.len() == request.checks.len());
         if is_healthy && is_complete {
@@ -86,14 +87,7 @@ async fn report_all_checks(
         return Ok((report, exit));
     }
     let observations = observe(request, &request.installation, &request.checks).await?;
-    Ok((compare_with_baseline(observations.judge(tools, &request.checks, Timestamp::now()), request), exit))
-}
-
-fn compare_with_baseline(report: ValidateReport, request: &ValidateRequest) -> ValidateReport {
-    match &request.baseline {
-        Some(baseline) => report.with_baseline(baseline),
-        None => report,
-    }
+    Ok((request.complete(observations.judge(tools, &request.checks, Timestamp::now())), exit))
 }
 
 fn select_unhealthy_checks(request: &ValidateRequest, report: &ValidateReport) -> Vec<&'static HealthCheck> {
@@ -158,7 +152,7 @@ impl HealthWait<'_> {
             return Some(Exit::ChecksFailed);
         }
         if self.is_timed_out() {
-            self.emit_failed(&format!("not healthy after {}s", self.limit.as_secs()));
+            self.emit_failed(&format!("not healthy after {}", format_duration(self.limit.as_secs_f64())));
             return Some(Exit::TimedOut);
         }
         let unseen = report.checks.iter().filter(|checked| checked.is_undetermined());

@@ -19,7 +19,7 @@ use crate::checks::health_checks;
 use crate::cli::explain::explain;
 use crate::cli::progress_output::ProgressOutput;
 use crate::cli::runtime::block_on;
-use crate::cli::{Stream, StyleFlags, style_for};
+use crate::cli::{Stream, StyleFlags, style_for, verbose};
 use crate::model::check::Card;
 use crate::model::tool_versions::ToolVersions;
 use crate::problem::{Exit, Problem};
@@ -37,6 +37,11 @@ use validate_request::ValidateRequest;
 /// # Errors
 /// The reason why the command failed, with its exit code.
 pub fn run_command(cli: &Cli) -> Result<Exit, Problem> {
+    let style = match &cli.command {
+        Some(Command::Bundle(flags)) => flags.style,
+        Some(Command::Schema) | None => cli.style,
+    };
+    verbose::enable(style);
     let offline = match &cli.command {
         Some(Command::Schema) => Some(REPORT_JSON_SCHEMA.to_owned()),
         Some(Command::Bundle(flags)) => return block_on(bundle_command::run(flags)),
@@ -121,17 +126,14 @@ fn report_context(
         Ok(observations) => Some(build_report(request, &observations, tools)),
         Err(problem) => {
             let reason = [vec![problem.to_string()], problem.causes()].concat().join(": ");
-            Some(ValidateReport::from_read_failure(context, &request.installation.namespace, reason))
+            let report = ValidateReport::from_read_failure(context, &request.installation.namespace, reason);
+            Some(report.with_time(Timestamp::now()))
         }
     }
 }
 
 fn build_report(request: &ValidateRequest, observations: &ClusterObservations, tools: &ToolVersions) -> ValidateReport {
-    let report = observations.judge(tools, &request.checks, Timestamp::now());
-    match &request.baseline {
-        Some(baseline) => report.with_baseline(baseline),
-        None => report,
-    }
+    request.complete(observations.judge(tools, &request.checks, Timestamp::now()))
 }
 
 fn render_check_list() -> String {

@@ -46,6 +46,7 @@ impl ClusterObservations {
         let check_context = CheckContext::new(&self.installation, pair, &self.inventory, tools, &self.expect, now);
         ValidateReport::new(&self.view, health_checks::run_checks(&check_context, checks))
             .with_timeline(&self.view, &self.health_inputs)
+            .with_time(now)
             .mask(&self.collect_secrets())
     }
 

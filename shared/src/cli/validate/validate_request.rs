@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ask::expect::Expectations;
+use crate::ask::waivers::Waivers;
 use crate::ask::{Installation, RegistryAccess};
 use crate::checks::health_check::HealthCheck;
 use crate::checks::health_checks;
@@ -14,8 +15,11 @@ use crate::diff::value_changes::merge_values;
 use crate::model::chart::ChartRef;
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, ErrorDetail};
+use crate::prepare::manifest_files;
 use crate::problem::Problem;
-use crate::report::validate::Baseline;
+use crate::report::validate::{Baseline, ValidateReport};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::cli::validate::flags::Cli;
@@ -39,6 +43,10 @@ pub(crate) struct ValidateRequest {
     /// The limit of `--wait` and of `--failure-grace`.
     pub(crate) wait: Option<(Duration, Duration)>,
     pub(crate) strict: bool,
+    /// Whether every finding is listed: `--all`.
+    pub(crate) all: bool,
+    /// The findings that the operator accepts.
+    pub(crate) waivers: Waivers,
 }
 
 impl ValidateRequest {
@@ -60,12 +68,24 @@ impl ValidateRequest {
             save_baseline: cli.expectations.save_baseline.clone(),
             wait: cli.wait.to_limits()?,
             strict: cli.checks.strict,
+            all: cli.checks.all,
+            waivers: manifest_files::read_waivers(cli.checks.waivers.as_deref())?,
             installation,
             checks,
             expect,
             baseline,
             report: cli.to_report_file()?,
         })
+    }
+
+    /// Applies the waivers, then compares with the baseline.
+    pub(crate) fn complete(&self, report: ValidateReport) -> ValidateReport {
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let report = report.with_waivers(&self.waivers, today);
+        match &self.baseline {
+            Some(baseline) => report.with_baseline(baseline),
+            None => report,
+        }
     }
 
     /// A request for every check of one installation, without an expected state.
@@ -83,6 +103,8 @@ impl ValidateRequest {
             report: None,
             wait: None,
             strict: false,
+            all: false,
+            waivers: Waivers::default(),
         }
     }
 

@@ -7,11 +7,19 @@ use clap::{Args, ValueEnum};
 use crate::cli::confirmation::{DryRunFlag, WriteMode};
 use crate::cli::report_format::{ReportFile, ReportFormat};
 use crate::cli::run_limits::RunLimits;
-use crate::cli::{OutputFormat, StyleFlags, complete};
+use crate::cli::{Stream, StyleFlags, complete, style_for};
 use crate::problem::Problem;
+use crate::report::style::{Listing, Style};
 
-/// The formats of a report file.
-const REPORT_FORMATS: [ReportFormat; 3] = [ReportFormat::Json, ReportFormat::Yaml, ReportFormat::Markdown];
+/// The output formats.
+const OUTPUT_FORMATS: [ReportFormat; 6] = [
+    ReportFormat::Table,
+    ReportFormat::Wide,
+    ReportFormat::Json,
+    ReportFormat::Yaml,
+    ReportFormat::Markdown,
+    ReportFormat::Html,
+];
 
 /// Confirmation, time limits, waivers and output of a command that can write.
 #[derive(Debug, Args)]
@@ -33,12 +41,15 @@ pub struct RunFlags {
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     pub wait_for_lock: String,
     /// Output format.
-    #[arg(short = 'o', long, value_enum, default_value = "table", value_name = "FORMAT", help_heading = "Output")]
-    pub output: OutputFormat,
+    #[arg(short = 'o', long, value_parser = ReportFormat::parser(&OUTPUT_FORMATS), default_value = "table", value_name = "FORMAT", help_heading = "Output")]
+    pub output: ReportFormat,
+    /// List every finding, CRD and change.
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
     /// Format of the progress on standard error.
     #[arg(long, value_enum, default_value = "human", value_name = "FORMAT", help_heading = "Output")]
     pub events: EventsFlag,
-    /// Write the report to this file; the extension selects the format: .json, .yaml or .md.
+    /// Write the report to this file; the extension selects the format: .json, .yaml, .md or .html.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub report: Option<PathBuf>,
     /// File with accepted (waived) CRD findings. Default: .mural-waivers.yaml if it exists.
@@ -50,6 +61,9 @@ pub struct RunFlags {
     /// Print the Roles that this command needs, bound to USER (default: you), for kubectl apply. Writes nothing.
     #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true, conflicts_with = "dry_run")]
     pub explain_permissions: Option<Option<String>>,
+    /// Write the Roles that this command needs to this file, bound to you, whatever the guards find.
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub role_file: Option<PathBuf>,
     /// Colour and marks.
     #[command(flatten)]
     pub style: StyleFlags,
@@ -70,7 +84,14 @@ impl RunFlags {
     /// # Errors
     /// A usage error if the extension selects no format or the file is not writable.
     pub fn to_report_file(&self) -> Result<Option<ReportFile>, Problem> {
-        ReportFile::from_flag(self.report.as_deref(), &REPORT_FORMATS)
+        ReportFile::from_flag(self.report.as_deref(), &OUTPUT_FORMATS)
+    }
+
+    /// The look of text on standard output.
+    #[must_use]
+    pub fn stdout_style(&self) -> Style {
+        let listing = if self.all || self.output == ReportFormat::Wide { Listing::All } else { Listing::Short };
+        style_for(Stream::Stdout, self.style).with_listing(listing)
     }
 
     /// The time limits of the run.

@@ -1,5 +1,6 @@
 //! The flags of `status`, `resume`, `rollback` and `repair`, and of the backup.
 
+use crate::ask::DEFAULT_NAMESPACE;
 use crate::cli::{ClusterFlags, OutputFormat, StyleFlags};
 use clap::Args;
 
@@ -45,7 +46,7 @@ pub struct BackupFlags {
 #[command(next_help_heading = "Installation")]
 pub struct JournalLocationFlags {
     /// Namespace of the installation.
-    #[arg(short = 'n', long, default_value = "mural-system")]
+    #[arg(short = 'n', long, default_value = DEFAULT_NAMESPACE)]
     pub namespace: String,
     /// Access to the cluster.
     #[command(flatten)]

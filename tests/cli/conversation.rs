@@ -76,8 +76,8 @@ fn environment_cases() -> Vec<Case> {
             "--context",
         ),
         case("unreachable cluster", Stage::new, 1, &["context here", "127.0.0.1", "refused"], "context"),
-        case("helm missing", || without("helm"), 5, &["helm is not installed"], "install helm"),
-        case("kubectl missing", || without("kubectl"), 5, &["kubectl is not installed"], "install kubectl"),
+        case("helm missing", || without("helm"), 9, &["helm is not installed"], "install helm"),
+        case("kubectl missing", || without("kubectl"), 9, &["kubectl is not installed"], "install kubectl"),
         case(
             "helm too old",
             || {
@@ -85,7 +85,7 @@ fn environment_cases() -> Vec<Case> {
                 stage.script("helm", "printf v3.16.0");
                 stage
             },
-            5,
+            9,
             &["helm 3.16.0", "too old"],
             "3.17.0 or newer",
         ),
@@ -96,7 +96,7 @@ fn environment_cases() -> Vec<Case> {
                 stage.kubectl("v1.30.4");
                 stage
             },
-            5,
+            9,
             &["kubectl 1.30.4", "too old"],
             "1.31.0 or newer",
         ),

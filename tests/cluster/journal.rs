@@ -118,7 +118,7 @@ fn interrupted_and_resumed_from_another_workstation(test_cluster: &TestCluster) 
     ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
 
     let mark = test_cluster.mark()?;
-    let nothing = run_on_other_workstation(test_cluster, &resume)?.expect_code(5)?;
+    let nothing = run_on_other_workstation(test_cluster, &resume)?.expect_code(64)?;
     ensure_says(&nothing, &["there is nothing to resume", &second.run, "done"])?;
     test_cluster.ensure_nothing_written(mark)
 }

@@ -249,7 +249,7 @@ fn to_the_end(case: &Case<'_>, next: Next) -> Result<usize> {
     let mut said = Vec::new();
     for again in 1..=AGAIN {
         let mut came = to_command_output(next.command(case)?.output()?)?;
-        if came.code == 5 && came.stderr.contains(NOTHING_TO_RESUME) {
+        if came.code == 64 && came.stderr.contains(NOTHING_TO_RESUME) {
             came = to_command_output(Next::Upgrade.command(case)?.output()?)?;
         }
         if came.code == 0 {

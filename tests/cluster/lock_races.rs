@@ -161,7 +161,7 @@ pub struct CompletedUpgrade {
 /// Runs `resume`, or the same command again if the journal has no run yet.
 pub fn resume_to_success(test_cluster: &TestCluster) -> Result<CompletedUpgrade> {
     let resumed = to_command_output(resume_command(test_cluster)?.output()?)?;
-    if resumed.code == 5 && resumed.stderr.contains("there is nothing to resume") {
+    if resumed.code == 64 && resumed.stderr.contains("there is nothing to resume") {
         let mut retry = command(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?;
         let output = to_command_output(retry.output()?)?.expect_code(0)?;
         return Ok(CompletedUpgrade { command: "retry", output });

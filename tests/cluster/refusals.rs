@@ -70,7 +70,7 @@ fn ensure_refused(test_cluster: &TestCluster, flags: &[&str], code: i32, words: 
 
 fn an_unknown_version(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
-    ensure_refused(test_cluster, &["--yes", "--to", "9.9.9"], 5, &["9.9.9", "1.1.0-rc.3"])
+    ensure_refused(test_cluster, &["--yes", "--to", "9.9.9"], 64, &["9.9.9", "1.1.0-rc.3"])
 }
 
 fn a_downgrade(test_cluster: &TestCluster) -> Result<()> {

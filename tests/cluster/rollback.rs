@@ -80,7 +80,7 @@ fn after_a_whole_upgrade(test_cluster: &TestCluster) -> Result<()> {
         test_cluster.get(&["crd", crd])?;
     }
     here_and_green(test_cluster)?;
-    let again = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(5)?;
+    let again = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(64)?;
     ensure_says(&again, &["there is nothing to roll back", "already"])?;
     // The upgrade succeeds again after the rollback. Its backup is deleted on request.
     upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes"]))?.expect_code(0).context("forward again")?;
@@ -139,7 +139,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
 
 fn changes_by_others_are_kept(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
-    let nothing = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(5)?;
+    let nothing = run_here(test_cluster, &["rollback", "--yes"])?.expect_code(64)?;
     ensure_says(&nothing, &["there is nothing to roll back", "the journal has no run"])?;
     let crds = r#""event":"step-started","step":"mural""#;
     interrupt_at(test_cluster, &["--yes", "--set", "node=none", "--events"], crds, 1)?.0.expect_code(130)?;

@@ -36,7 +36,7 @@ fn ensure_refused(test_cluster: &TestCluster, flags: &[&str], code: i32, expecte
 
 /// Requests that contradict the Flux objects.
 fn wrong_requests(test_cluster: &TestCluster) -> Result<()> {
-    ensure_refused(test_cluster, &["--to", "1.1.0-rc.3", "--crds", "0.7.9", "--yes"], 5, "has no version 0.7.9")?;
+    ensure_refused(test_cluster, &["--to", "1.1.0-rc.3", "--crds", "0.7.9", "--yes"], 64, "has no version 0.7.9")?;
     ensure_refused(test_cluster, &newer_flags(&["--yes", "--mode", "helm"]), 5, "which would revert the upgrade")?;
     let integer = copy_chart_as(test_cluster, &small::app(test_cluster, "1.1.0-rc.3")?, "mural", "1.1.0-rc.5")?;
     std::fs::write(integer.join("values.schema.json"), r#"{"properties":{"password":{"type":"integer"}}}"#)?;

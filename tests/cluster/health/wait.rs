@@ -34,7 +34,10 @@ pub fn waits_until_healthy(test_cluster: &TestCluster) -> Result<()> {
         let text = String::from_utf8_lossy(&shown.stdout).into_owned();
         ensure!(shown.status.success(), "{text}");
         // The progress line is redrawn, which needs a terminal.
-        ensure!(text.contains("\u{1b}[") && text.contains("ImagePullBackOff") && text.contains("s of 90s"), "{text:?}");
+        ensure!(
+            text.contains("\u{1b}[") && text.contains("ImagePullBackOff") && text.contains("limit 1m30s"),
+            "{text:?}"
+        );
     }
     shell(test_cluster, &image("no-such-image"))?;
     let began = Instant::now();

@@ -127,9 +127,9 @@ pub const CASES: &[Case] = &[
     // What only shows while helm waits.
     Case {
         flags: QUICK,
-        ..case("image-never-pulls", begins(1, &["ImagePullBackOff", "no-such-image"], "describe pods"))
+        ..case("image-never-pulls", begins(1, &["ImagePullBackOff", "no-such-image"], "describe pod "))
     },
-    Case { flags: QUICK, ..case("crash-loop", begins(1, &["CrashLoopBackOff", "exit code 1"], "describe pods")) },
+    Case { flags: QUICK, ..case("crash-loop", begins(1, &["CrashLoopBackOff", "exit code 1"], "describe pod ")) },
     Case {
         flags: &["--timeout", "8s"],
         ..case(
@@ -137,7 +137,7 @@ pub const CASES: &[Case] = &[
             begins(
                 6,
                 &["did not become ready within 8s", "Deployment canvas", "Readiness probe failed"],
-                "describe pods",
+                "describe pod ",
             ),
         )
     },
@@ -156,14 +156,14 @@ pub const CASES: &[Case] = &[
     // What cannot be had, or is no chart.
     Case {
         flags: &["--chart", "oci://REGISTRY/mural/mural", "--to", "9.9.9"],
-        ..case("version-not-found", stops(5, &["9.9.9"], "1.1.0-rc.3"))
+        ..case("version-not-found", stops(64, &["9.9.9"], "1.1.0-rc.3"))
     },
     Case {
         flags: &[
             "--chart",
             "oci://REGISTRY/mural/mural@sha256:0000000000000000000000000000000000000000000000000000000000000000",
         ],
-        ..case("wrong-digest", stops(5, &["has no chart sha256:0000"], "name a version"))
+        ..case("wrong-digest", stops(64, &["has no chart sha256:0000"], "name a version"))
     },
     case("not-a-chart", stops(64, &["mural.tgz", "not a chart"], "helm package")),
     case("truncated-tgz", stops(64, &["mural.tgz", "not a chart"], "helm package")),

@@ -24,8 +24,8 @@ use crate::model::signature::SignatureRequirements;
 use crate::problem::Problem;
 
 pub use command_line::{
-    DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE, has_hidden_value,
-    join_command,
+    DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE,
+    has_hidden_value, join_command,
 };
 pub use duration::{parse_duration, parse_request_timeout};
 pub use helm_options::{HelmOptions, ServerSide};

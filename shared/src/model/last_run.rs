@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::release::ReleaseRecord;
 use super::pending_release::find_creating_run;
+use super::release::ReleaseRecord;
 
 /// The last run of this tool on an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,11 +23,9 @@ pub fn read_incomplete_rollout(object: &Value) -> Option<IncompleteRollout> {
     let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
     let kind = object["kind"].as_str()?;
     let (wanted, available, updated) = match kind {
-        "Deployment" | "StatefulSet" => (
-            count("/spec/replicas").unwrap_or(1),
-            count("/status/availableReplicas"),
-            count("/status/updatedReplicas"),
-        ),
+        "Deployment" | "StatefulSet" => {
+            (count("/spec/replicas").unwrap_or(1), count("/status/availableReplicas"), count("/status/updatedReplicas"))
+        }
         "DaemonSet" => (
             count("/status/desiredNumberScheduled").unwrap_or_default(),
             count("/status/numberAvailable"),

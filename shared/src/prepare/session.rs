@@ -133,8 +133,11 @@ async fn check_tool_versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOption
     ];
     for (name, version, oldest, program) in minimum_versions {
         if *version < oldest {
-            return Err(Problem::new(Exit::MissingTool, format!("{name} {version} ({}) is too old", program.display()))
-                .with_hint(format!("install {name} {oldest} or newer, and put it first on PATH")));
+            return Err(Problem::new(
+                Exit::MissingTool,
+                format!("{name} {version} ({}) is too old", program.display()),
+            )
+            .with_hint(format!("install {name} {oldest} or newer, and put it first on PATH")));
         }
     }
     passed.check_supported_by(&found.0)?;

@@ -26,7 +26,8 @@ pub static CARD: Card = Card {
 };
 
 /// What it reads, and how its findings change with time.
-pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[ReadScope::Journal], heals_with_time: false, run: check };
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::Journal], heals_with_time: false, run: check };
 
 /// Compares each live CRD with its chart. A difference is an error with a given chart and a warning with the release record; a text
 /// difference is an info.

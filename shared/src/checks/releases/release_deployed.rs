@@ -22,7 +22,8 @@ pub static CARD: Card = Card {
 };
 
 /// What it reads, and how its findings change with time.
-pub const CHECK: HealthCheck = HealthCheck { card: &CARD, reads: &[ReadScope::Journal], heals_with_time: true, run: check };
+pub const CHECK: HealthCheck =
+    HealthCheck { card: &CARD, reads: &[ReadScope::Journal], heals_with_time: true, run: check };
 
 /// Fails for each release whose newest revision is pending or failed.
 fn check(context: &CheckContext<'_>) -> CheckResult {

@@ -39,7 +39,10 @@ fn only_objects_of_the_release_are_waited_for() {
 fn a_crash_loop_tells_its_exit_code_and_where_its_log_is() {
     let (_, waiting) =
         find_unready_in(vec![deployment(0, "mural")], vec![pod("b", "2026-11-24T07:00:00Z", &crash_loop_status())]);
-    assert_eq!(waiting[0].reason, "CrashLoopBackOff ended with exit code 2, restarted 3 times (pod canvas-b, container main)");
+    assert_eq!(
+        waiting[0].reason,
+        "CrashLoopBackOff ended with exit code 2, restarted 3 times (pod canvas-b, container main)"
+    );
     assert_eq!(waiting[0].terminal_reason(), Some("CrashLoopBackOff"), "the same whatever the count of restarts");
     assert_eq!(
         waiting[0].detail_query,

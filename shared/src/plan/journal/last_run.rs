@@ -14,8 +14,7 @@ use crate::plan::recorded_state::RecordedCrd;
 pub fn summarize_last_run(journal: &JournalSnapshot, live: Option<&BTreeMap<String, Crd>>) -> Option<LastRun> {
     let last = journal.runs.last()?;
     let is_open = last.is_unfinished() && last.has_written();
-    let unfinished =
-        is_open.then(|| UnfinishedRun { runs: last.run_ids(), command: last.format_continue_command() });
+    let unfinished = is_open.then(|| UnfinishedRun { runs: last.run_ids(), command: last.format_continue_command() });
     let rolled_back_crds = match last.task {
         Task::Rollback => live.map_or_else(BTreeSet::new, |live| find_unchanged_crds(journal, last, live)),
         Task::Upgrade | Task::Repair | Task::ApplyCrds => BTreeSet::new(),
@@ -24,7 +23,11 @@ pub fn summarize_last_run(journal: &JournalSnapshot, live: Option<&BTreeMap<Stri
 }
 
 /// The CRDs that are as the rollback, or a run that it rolled back, left them.
-fn find_unchanged_crds(journal: &JournalSnapshot, rollback: &RunEntry, live: &BTreeMap<String, Crd>) -> BTreeSet<String> {
+fn find_unchanged_crds(
+    journal: &JournalSnapshot,
+    rollback: &RunEntry,
+    live: &BTreeMap<String, Crd>,
+) -> BTreeSet<String> {
     let rolled_back = rollback.earlier_runs.iter().filter_map(|run| journal.run(run));
     let runs: Vec<&RunEntry> = rolled_back.chain([rollback]).collect();
     let as_left = |crd: &&Crd| {
@@ -52,7 +55,8 @@ mod tests {
     fn an_unfinished_run_is_continued_by_its_own_command() {
         let mut run = entry();
         run.begin_step(StepId::Crds, run.started_at);
-        run.continue_command = ["kubectl", "mural", "upgrade", "resume", "-f", "my values.yaml"].map(str::to_owned).into();
+        run.continue_command =
+            ["kubectl", "mural", "upgrade", "resume", "-f", "my values.yaml"].map(str::to_owned).into();
         let mut journal = JournalSnapshot { runs: vec![run], unreadable_runs: Vec::new() };
         let last = summarize_last_run(&journal, None).unwrap();
         assert_eq!(last.unfinished.unwrap().command, "kubectl mural upgrade resume -f 'my values.yaml'");
@@ -72,7 +76,9 @@ mod tests {
             ..entry()
         };
         let journal = JournalSnapshot { runs: vec![rollback], unreadable_runs: Vec::new() };
-        let names = |live: Crd| summarize_last_run(&journal, Some(&BTreeMap::from([("hubs.x".to_owned(), live)]))).unwrap().rolled_back_crds;
+        let names = |live: Crd| {
+            summarize_last_run(&journal, Some(&BTreeMap::from([("hubs.x".to_owned(), live)]))).unwrap().rolled_back_crds
+        };
         assert!(names(left).contains("hubs.x"));
         assert!(names(crd("changed-since")).is_empty());
     }

@@ -11,6 +11,7 @@ pub mod crds;
 pub mod environment;
 pub mod explain;
 pub mod files;
+pub mod help_text;
 pub mod parse_args;
 pub mod progress_output;
 pub mod prompt;
@@ -227,7 +228,14 @@ pub fn style_for(stream: Stream, flags: StyleFlags) -> Style {
 /// Prints the message of clap. `--help` and `--version` exit with 0, everything else is a usage error.
 #[must_use]
 pub fn report_clap_error(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
+    if error.use_stderr() {
+        let _ = error.print();
+    } else {
+        let help = error.render();
+        let has_colour = Stream::Stdout.is_terminal() && env_var("NO_COLOR").is_none();
+        let text = if has_colour { help.ansi().to_string() } else { help.to_string() };
+        Stream::Stdout.write(&help_text::fill_in(&text));
+    }
     ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Success.code() })
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::{argument_order, complete, report_clap_error};
+use super::{argument_order, complete, help_text, report_clap_error};
 use crate::tools::spawn::exec_guarded;
 
 /// Parses the flags of this process.
@@ -20,5 +20,9 @@ pub fn parse_args<C: Parser>() -> Result<C, ExitCode> {
         return Err(exit_code);
     }
     let args = argument_order::normalize(std::env::args_os().collect(), &mut C::command());
-    args.and_then(C::try_parse_from).map_err(|error| report_clap_error(&error))
+    let parsed = args.and_then(|args| {
+        let matches = help_text::complete_help(C::command()).try_get_matches_from(args)?;
+        C::from_arg_matches(&matches)
+    });
+    parsed.map_err(|error| report_clap_error(&error))
 }

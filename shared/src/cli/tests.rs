@@ -2,15 +2,22 @@
 
 use clap::{Command, CommandFactory};
 
+use super::help_text::{complete_help, fill_in};
 use super::{crds, upgrade, validate};
 use crate::problem::Exit;
 
 /// Columns of the help texts, independent of the terminal.
 const HELP_WIDTH: usize = 100;
 
+/// Lines of `-h`: one screen.
+const MAX_SHORT_HELP_LINES: usize = 60;
+
 /// Compares the help of a command and of its sub-commands with `snapshots/help_NAME.snap`.
 fn assert_help(path: &str, command: &mut Command) {
-    let help = command.render_long_help().to_string();
+    let help = fill_in(&command.render_long_help().to_string());
+    assert!(path == "helm mural" || help.contains("Examples:") && help.contains("Exit codes:"), "{path}:\n{help}");
+    let short = command.render_help().to_string();
+    assert!(short.lines().count() <= MAX_SHORT_HELP_LINES, "{path} -h has {} lines", short.lines().count());
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
@@ -26,7 +33,7 @@ fn hide_env_values(command: Command) -> Command {
 }
 
 fn assert_plugin_help<C: CommandFactory>() {
-    let mut command = hide_env_values(C::command()).term_width(HELP_WIDTH);
+    let mut command = complete_help(hide_env_values(C::command())).term_width(HELP_WIDTH);
     command.build();
     let path = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
     assert_help(&path, &mut command);
@@ -39,6 +46,16 @@ fn the_readme_has_the_table_of_exit_codes() {
         let row = format!("\n| {} | {} |\n", exit.code(), exit.meaning());
         assert!(readme.contains(&row), "the README lacks {row:?}");
     }
+}
+
+#[test]
+fn short_help_fits_one_screen() {
+    let mut command = complete_help(hide_env_values(upgrade::flags::Cli::command())).term_width(HELP_WIDTH);
+    command.build();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("short_help_kubectl_mural_upgrade", command.render_help().to_string()));
 }
 
 #[test]

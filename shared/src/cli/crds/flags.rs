@@ -14,11 +14,9 @@ use crate::cli::report_format::ReportFormat;
 use crate::cli::value_flags::ValueFlags;
 use crate::cli::{OutputFormat, StyleFlags};
 use crate::model::chart_version::ChartVersion;
-use crate::problem::Exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cluster_flags::CrdsClusterFlags;
-use fit_flags::FIT_EXAMPLES;
 pub use fit_flags::{FitFlags, FitFormat};
 
 /// Show, compare, check, apply, migrate, back up and restore the CRDs of a chart.
@@ -34,8 +32,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the CRDs on the cluster, or compare, check and apply the CRDs of a chart.
-    #[command(after_help = format!("{CLUSTER_FLAGS}\n\n{EXAMPLES}"))]
-    #[command(after_long_help = format!("{CLUSTER_FLAGS}\n\n{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
+    ///
+    /// With helm, the cluster and the namespace are those of helm: --kube-context, --kubeconfig, --namespace.
     Crds(CrdsCli),
 }
 
@@ -56,36 +54,6 @@ impl Cli {
         }
     }
 }
-
-/// helm removes its own flags from the command line, so clap does not list them.
-const CLUSTER_FLAGS: &str =
-    "With helm, the cluster and the namespace are those of helm: --kube-context, --kubeconfig, --namespace.";
-
-const EXAMPLES: &str = "Examples:
-  # Show the CRDs on the cluster
-  helm mural crds
-
-  # List the CRDs in a chart
-  helm mural crds list oci://public.ecr.aws/mural/mural-crds --version 0.7.4
-
-  # Compare a chart with the cluster
-  helm mural crds diff ./mural-crds-0.7.4.tgz
-
-  # Check a new chart against an old one, without a cluster
-  helm mural crds check ./mural-crds-0.7.1.tgz ./mural-crds-0.7.4.tgz
-
-  # Check a chart against the cluster, including live custom resources
-  helm mural crds check ./mural-crds-0.7.4.tgz
-
-  # Apply the CRDs that differ, with the guards
-  helm mural crds apply ./mural-crds-0.7.4.tgz
-
-  # Migrate objects that are stored in an older version
-  helm mural crds migrate
-
-  # Back up the CRDs of PaletteAI and their custom resources, and restore them
-  helm mural crds save ./before
-  helm mural crds restore ./before";
 
 /// The flags of `helm mural crds`.
 #[derive(Debug, Args)]
@@ -138,7 +106,6 @@ pub enum CrdsCommand {
     /// Check the CRDs of a new chart against an old chart, or against the cluster and its live custom resources.
     Check(CheckFlags),
     /// Check whether every manifest of a folder fits the CRDs of a chart, as the API server would judge it. Needs no cluster.
-    #[command(after_help = FIT_EXAMPLES)]
     Fit(FitFlags),
     /// Apply the CRDs that differ, with the guards, and verify them. Write no release.
     Apply(ApplyFlags),

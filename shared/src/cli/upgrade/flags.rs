@@ -14,31 +14,12 @@ use std::path::PathBuf;
 use crate::ask::{DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE};
 use crate::cli::{ClusterFlags, StyleFlags};
 use crate::model::chart_version::ChartVersion;
-use crate::problem::Exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use helm_flags::{HelmFlags, RegistryFlags, ReleaseValueFlags, ServerSideFlag};
 pub use owner_flags::{ApplianceFlags, FluxManifestsFlags, OwnerFlags, SignatureFlags};
 pub use run_flags::{EventsFlag, RunFlags};
 pub use subcommands::{BackupFlags, JournalLocationFlags, RepairFlags, ResumeFlags, RollbackFlags, StatusFlags};
-
-const EXAMPLES: &str = "Examples:
-  # Plan the upgrade, show the plan, confirm, apply and verify
-  kubectl mural upgrade --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml
-
-  # Create a plan only; exit code 2 means that there are changes
-  kubectl mural upgrade plan --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml -o json
-
-  # Save a plan, review it, and apply exactly this plan later
-  kubectl mural upgrade plan --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml --save plan.json
-  kubectl mural upgrade apply plan.json -f values.yaml
-
-  # Continue an interrupted run, also from another workstation, or roll it back
-  kubectl mural upgrade resume -f values.yaml
-  kubectl mural upgrade rollback
-
-  # Use chart files, for an air-gapped cluster
-  kubectl mural upgrade --chart ./mural-1.1.0-rc.3.tgz --crds-chart ./mural-crds-0.7.4.tgz -f values.yaml";
 
 /// Upgrade PaletteAI: first its CRDs, then the application.
 ///
@@ -51,7 +32,6 @@ const EXAMPLES: &str = "Examples:
     version,
     args_conflicts_with_subcommands = true
 )]
-#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table()))]
 pub struct Cli {
     /// The sub-command; without one, the whole upgrade.
     #[command(subcommand)]
@@ -263,6 +243,7 @@ mod tests {
     use crate::ask::{ServerSide, StoredValues};
 
     use super::*;
+    use crate::problem::Exit;
 
     #[test]
     fn the_command_line_is_sound() {

@@ -12,7 +12,7 @@ use crate::cli::report_format::{ReportFile, ReportFormat};
 use crate::cli::{ClusterFlags, StyleFlags, complete};
 use crate::model::chart::ChartRef;
 use crate::model::chart_version::ChartVersion;
-use crate::problem::{Exit, Problem};
+use crate::problem::Problem;
 use clap::{Args, Parser, Subcommand};
 
 /// The output formats of the report.
@@ -29,46 +29,6 @@ const OUTPUT_FORMATS: [ReportFormat; 10] = [
     ReportFormat::Github,
 ];
 
-/// The exit codes of a command that writes nothing to the cluster.
-const EXIT_CODES: [Exit; 7] = [
-    Exit::Success,
-    Exit::Failed,
-    Exit::ChecksFailed,
-    Exit::OnlyWarnings,
-    Exit::TimedOut,
-    Exit::Usage,
-    Exit::Interrupted,
-];
-
-const EXAMPLES: &str = "Examples:
-  # Check whether the installation is healthy
-  kubectl mural validate
-
-  # Require certain versions, in a pipeline
-  kubectl mural validate --expect mural=1.1.0-rc.3 --expect crds=0.7.4 --strict -o junit > validate.xml
-
-  # Compare the installation with a values file and a chart
-  kubectl mural validate --values values.yaml --crds-chart ./mural-crds-0.7.4.tgz
-
-  # Wait until the installation is healthy, for at most 10 minutes
-  kubectl mural validate --wait 10m
-
-  # Save a baseline, and report only new findings later
-  kubectl mural validate --save-baseline before.json
-  kubectl mural validate --baseline before.json --report after.html
-
-  # Check several clusters
-  kubectl mural validate --contexts hub-a,hub-b
-
-  # Create a support bundle
-  kubectl mural validate bundle mural.tar.gz
-
-  # Run only the CRD checks, and show every check
-  kubectl mural validate --only crds -o wide
-
-  # Explain a check, without a cluster
-  kubectl mural validate --explain crd-stored-versions";
-
 /// Check whether an installation of PaletteAI is healthy. Write nothing.
 ///
 /// Also works on an installation that these plugins never changed.
@@ -79,7 +39,6 @@ const EXAMPLES: &str = "Examples:
     version,
     args_conflicts_with_subcommands = true
 )]
-#[command(after_help = format!("{EXAMPLES}\n\nExit codes:\n{}", Exit::table_of(&EXIT_CODES)))]
 pub struct Cli {
     /// The sub-command; without one, the checks run.
     #[command(subcommand)]
@@ -342,6 +301,7 @@ impl ExpectationFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Exit;
     use clap::CommandFactory;
 
     fn parse_args(args: &[&str]) -> Cli {
@@ -349,10 +309,8 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_sound_and_shows_its_exit_codes() {
+    fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-        let help = Cli::command().render_help().to_string();
-        assert!(help.contains("64  usage error") && help.contains("kubectl mural validate --explain"), "{help}");
     }
 
     #[test]

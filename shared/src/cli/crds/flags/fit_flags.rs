@@ -7,16 +7,6 @@ use clap::{Args, ValueEnum};
 use super::ChartFlags;
 use crate::cli::StyleFlags;
 
-/// Examples and exit codes for `--help`.
-pub(super) const FIT_EXAMPLES: &str = "Examples:
-  # Check the samples of a repository against a chart, in CI
-  helm mural crds fit ./mural-crds-0.7.4.tgz --objects ./samples -o github
-
-Exit codes:
-    0  every object fits
-    3  an object would be rejected, is undetermined, or no object is of a kind of the chart
-    4  an object would lose fields (with --strict)";
-
 /// The formats of `fit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FitFormat {
@@ -33,7 +23,7 @@ pub enum FitFormat {
 /// The flags of `helm mural crds fit`.
 #[derive(Debug, Args)]
 pub struct FitFlags {
-    /// The chart with the CRDs.
+    /// The chart with the CRDs; a file or folder of CRDs needs no helm.
     #[command(flatten)]
     pub chart: ChartFlags,
     /// File or folder of manifests to check; repeatable. Objects of other kinds are counted.

@@ -62,8 +62,11 @@ pub struct ChartUpgrade {
     pub release: String,
     /// Its owner.
     pub owner: Owner,
-    /// The installed version; none if the release is not installed.
+    /// The installed version; none if the release is not installed, or its records cannot be read.
     pub from: Option<String>,
+    /// Why it is not known whether the release is installed; none if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// The newest revision.
     pub revision: Option<u64>,
     /// The wanted version.
@@ -297,6 +300,16 @@ pub struct Plan {
 }
 
 impl ChartUpgrade {
+    /// The installed version, `not installed`, or `unknown`.
+    #[must_use]
+    pub fn format_installed(&self) -> &str {
+        match (&self.from, &self.unread) {
+            (Some(from), _) => from,
+            (None, Some(_)) => "unknown",
+            (None, None) => "not installed",
+        }
+    }
+
     /// Whether the release keeps its version.
     ///
     /// helm-controller appends the chart's digest to the version if the chart comes from a registry: `0.7.4+f759e0fff3da`.
@@ -337,6 +350,12 @@ impl Plan {
     #[must_use]
     pub fn rollback_limit(&self) -> Option<RollbackLimit> {
         rollback_limit::find_rollback_limit(&self.steps)
+    }
+
+    /// Why nothing can be decided: the records of a release cannot be read. Then the plan has no steps and no changes.
+    #[must_use]
+    pub fn find_unread_release(&self) -> Option<&str> {
+        self.charts.iter().find_map(|chart| chart.unread.as_deref())
     }
 
     /// Whether a guard is undetermined.

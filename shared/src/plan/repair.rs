@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::decide::plural_suffix;
-use super::journal::JournalSnapshot;
+use super::journal::{JournalSnapshot, RunEntry, Task};
 use super::{Action, Step, StepId, keep_annotation};
 use crate::model::crd::Crd;
 use crate::model::flux::SuspendedHelmRelease;
@@ -63,6 +63,15 @@ pub struct RepairPlan {
     pub steps: Vec<Step>,
     /// The CRDs to apply.
     pub crds_to_apply: BTreeMap<String, Crd>,
+}
+
+impl RepairFacts<'_> {
+    /// The other way out of an unfinished upgrade; empty if there is none.
+    fn suggest_resume(&self) -> String {
+        let unfinished = self.journal.unfinished_run().filter(|run| run.task == Task::Upgrade && run.has_written());
+        let command = unfinished.map(RunEntry::format_continue_command);
+        command.map_or_else(String::new, |command| format!(". To finish the upgrade instead: {command}"))
+    }
 }
 
 /// Finds the issues and decides the steps that fix them: objects are migrated before any release is written, CRDs are restored
@@ -139,7 +148,7 @@ fn check_release(
             format!(
                 "revision {revision} is {status} since {at}; helm refuses every upgrade while a revision is pending"
             ),
-            format!("{title}; do not run it while another helm works on the release"),
+            format!("{title}; do not run it while another helm works on the release{}", facts.suggest_resume()),
             true,
         );
         let action = Action::UnlockRelease { release: release.to_owned(), revision };

@@ -58,6 +58,17 @@ impl Plan {
         }
     }
 
+    /// The plan without steps and changes if the records of a release cannot be read: they would be decided as if it were not
+    /// installed. The guards stop such a run.
+    #[must_use]
+    pub fn without_guesses(self) -> Self {
+        if self.find_unread_release().is_none() {
+            return self;
+        }
+        let (steps, objects, values, unchanged_items) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { steps, objects, values, unchanged_items, ..self }
+    }
+
     /// What the operator decides with "yes".
     fn list_decisions(&self, warnings: usize) -> Vec<String> {
         let count_crds = |decision| self.crds.iter().filter(|crd| crd.decision == decision).count();

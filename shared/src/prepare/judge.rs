@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::ask::UpgradeSpec;
+use crate::ask::{UpgradeScope, UpgradeSpec};
 use crate::checks::crd_changes::CrdVerdict;
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::diff;
@@ -161,6 +161,7 @@ pub fn build_plan(
         unchanged_items: left_alone,
         permissions: observations.forecast.grants.permissions.clone(),
     };
+    let plan = if ask.scope == UpgradeScope::Releases { plan.without_guesses() } else { plan };
     Ok(plan.mask(&collect_upgrade_secrets(ask, view, rendered)))
 }
 
@@ -334,6 +335,7 @@ impl<'a> ChartChange<'a> {
             release: release.to_owned(),
             owner: view.owners.get(release).cloned().unwrap_or(Owner::NotInstalled),
             from: record.map(|record| record.chart_version.clone()),
+            unread: view.newest_revision(release).err().map(ToString::to_string),
             revision: record.map(|record| record.revision),
             to: rendered_chart.fetched.chart.version.to_string(),
             chart: rendered_chart.fetched.reference.to_string(),

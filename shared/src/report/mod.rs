@@ -15,6 +15,7 @@ pub mod image_list;
 pub mod migrate_report;
 pub mod permission_manifest;
 pub mod plan;
+mod plan_guards;
 pub mod problem_text;
 pub mod rollback_report;
 pub mod sarif_log;

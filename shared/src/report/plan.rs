@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use super::plan_guards::write_guards;
 use super::style::{Mark, Style, clip_to, display_width, pad_to, sanitize};
 use crate::checks::crd_changes::decision::CrdDecision;
 use crate::model::chart_changes::NamedChange;
-use crate::model::check::{CheckResult, Level, Verdict, VerdictCounts};
 use crate::model::cluster_view::{ClusterInfo, Observed};
 use crate::model::lease::{HeldLock, Liveness};
 use crate::model::managed_fields::FIELD_MANAGER;
+use crate::model::owner::Owner;
 use crate::model::text_format::{format_count, shell_quote};
 use crate::plan::crd_plan::count_forced_conflicts;
 use crate::plan::{
@@ -24,8 +25,6 @@ const MAX_LISTED_NAMES: usize = 12;
 const MAX_LISTED_NOTES: usize = 4;
 /// How many changes of one chart are listed.
 const MAX_LISTED_CHANGES: usize = 8;
-/// How many findings of one guard are listed.
-const MAX_LISTED_FINDINGS: usize = 5;
 
 /// Renders a plan.
 #[must_use]
@@ -56,6 +55,9 @@ pub fn render(plan: &Plan, style: Style) -> String {
     write_named_changes(&mut out, charts, style);
     write_guards(&mut out, guards, style);
     write_steps(&mut out, steps, plan.rollback_limit().as_ref(), style);
+    if let Some(reason) = plan.find_unread_release() {
+        write_line(&mut out, "steps", &format!("not decided: {reason}"));
+    }
     write_unchanged_items(&mut out, unchanged_items, style);
     out
 }
@@ -77,7 +79,11 @@ fn write_line(out: &mut String, first: &str, rest: &str) {
 
 /// The cluster, the owner, and each chart with its versions and digest.
 fn write_head(out: &mut String, hub: &ClusterInfo, charts: &[ChartUpgrade], style: Style) {
-    let owner = charts.last().map_or_else(String::new, |chart| format!(" · owner: {}", chart.owner));
+    let owner = charts.last().map_or_else(String::new, |chart| match &chart.owner {
+        // The guard has the reason.
+        Owner::Undetermined { .. } => " · owner: undetermined".to_owned(),
+        owner => format!(" · owner: {owner}"),
+    });
     write_line(out, "context", &format!("{hub}{owner}"));
     let versions: Vec<String> = charts.iter().map(format_version_change).collect();
     let longest = versions.iter().map(|change| display_width(change)).max().unwrap_or_default();
@@ -112,10 +118,9 @@ fn write_lock(out: &mut String, lock: &HeldLock) {
 }
 
 fn format_version_change(chart: &ChartUpgrade) -> String {
-    match &chart.from {
-        Some(_) if chart.keeps_version() => format!("{} (unchanged)", chart.to),
-        Some(from) => format!("{from} → {}", chart.to),
-        None => format!("not installed → {}", chart.to),
+    match chart.keeps_version() {
+        true => format!("{} (unchanged)", chart.to),
+        false => format!("{} → {}", chart.format_installed(), chart.to),
     }
 }
 
@@ -258,46 +263,6 @@ fn write_named_changes(out: &mut String, charts: &[ChartUpgrade], style: Style) 
         if changes.len() > limit {
             let _ = writeln!(out, "      and {} more; list them with --all", changes.len() - limit);
         }
-    }
-}
-
-/// The guards: counts, then every guard that did not pass. The end of the command has each refusal with its next step.
-pub(super) fn write_guards(out: &mut String, guards: &[CheckResult], style: Style) {
-    let VerdictCounts { passed, errors, warnings, undetermined } = VerdictCounts::from_results(guards);
-    let counted = [
-        (errors, format_count(errors, "error")),
-        (warnings, format_count(warnings, "warning")),
-        (undetermined, format!("{undetermined} undetermined")),
-    ];
-    let parts: String = counted.iter().filter(|(count, _)| *count > 0).map(|(_, text)| format!(", {text}")).collect();
-    let _ = writeln!(out);
-    write_line(out, "guards", &format!("{passed} passed{parts}"));
-    for guard in guards {
-        write_guard(out, guard, style);
-    }
-}
-
-fn write_guard(out: &mut String, guard: &CheckResult, style: Style) {
-    if let Verdict::Undetermined { reason } = &guard.verdict {
-        let _ = writeln!(out, "   {}  {:<24} {}", style.mark(Mark::Unknown), guard.check, sanitize(reason));
-    }
-    let (errors, others): (Vec<_>, Vec<_>) = guard.findings().iter().partition(|finding| finding.level == Level::Error);
-    if !errors.is_empty() {
-        let text = format!("refuses: {}, at the end", format_count(errors.len(), "reason"));
-        let _ = writeln!(out, "   {}  {:<24} {text}", style.mark(Mark::Fail), guard.check);
-    }
-    let shown = &others[..others.len().min(style.listing.limit(MAX_LISTED_FINDINGS))];
-    for (at, finding) in shown.iter().enumerate() {
-        let text = format!("{}: {}", finding.subject, finding.message);
-        let _ = writeln!(out, "   {}  {:<24} {}", style.mark(Mark::Warn), guard.check, sanitize(&text));
-        // Findings with the same next step share it.
-        let is_last_with_hint = shown.get(at + 1).is_none_or(|next| next.hint != finding.hint);
-        if is_last_with_hint && !finding.hint.is_empty() {
-            let _ = writeln!(out, "      {} {}", style.arrow(), sanitize(&finding.hint));
-        }
-    }
-    if others.len() > shown.len() {
-        let _ = writeln!(out, "      and {} more; list them with --all", others.len() - shown.len());
     }
 }
 

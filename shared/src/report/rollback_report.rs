@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::plan::{write_guards, write_steps, write_unchanged_items};
+use super::plan::{write_steps, write_unchanged_items};
+use super::plan_guards::write_guards;
 use super::style::{Mark, Style, sanitize};
 use crate::model::cluster_view::ClusterInfo;
 use crate::model::text_format::format_count;

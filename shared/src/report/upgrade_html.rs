@@ -94,7 +94,7 @@ fn write_section(out: &mut String, section: &PageSection) {
 fn write_charts(out: &mut String, plan: &Plan) {
     out.push_str("<ul>");
     for chart in &plan.charts {
-        let from = chart.from.as_deref().unwrap_or("not installed");
+        let from = chart.format_installed();
         let text = format!("{}: {from} → {} · {} · {}", chart.release, chart.to, chart.chart, chart.digest.sha256);
         let _ = write!(out, "<li>{}</li>", escape_text(&text));
         for change in chart.named_changes.iter().filter(|_| !chart.keeps_version()) {

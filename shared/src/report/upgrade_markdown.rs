@@ -139,7 +139,7 @@ pub(super) fn write_table(out: &mut String, heads: &[&str], rows: impl Iterator<
 
 fn write_charts(out: &mut String, plan: &Plan) {
     let row = |chart: &crate::plan::ChartUpgrade| {
-        let from = chart.from.as_deref().unwrap_or("not installed");
+        let from = chart.format_installed();
         vec![
             escape_cell(&chart.release),
             escape_cell(from),

@@ -17,6 +17,7 @@ fn chart_upgrade(to: &str) -> ChartUpgrade {
         to: to.into(),
         chart: "oci://a.example/mural".into(),
         digest: Digest::from_bytes(b"bytes", DigestKind::Manifest),
+        unread: None,
         named_changes: Vec::new(),
         forecast_doubt: None,
     }

@@ -107,6 +107,7 @@ fn chart(release: &str, from: &str, to: &str) -> ChartUpgrade {
         to,
         chart,
         digest,
+        unread: None,
         named_changes: match release {
             "mural" => vec![
                 NamedChange {

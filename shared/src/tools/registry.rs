@@ -136,11 +136,21 @@ impl Registry {
     /// # Errors
     /// The version does not exist, the registry requires a login, or it does not answer.
     pub async fn resolve_digest(&self, version: &ChartVersion) -> Result<String, RegistryError> {
-        let reference = self.build_reference(&version.to_string().replace('+', "_"))?;
-        self.client
-            .fetch_manifest_digest(&reference, &self.auth)
-            .await
-            .map_err(|error| self.to_registry_error(error, &version.to_string()))
+        match self.resolve_tag(version.as_str(), version).await {
+            // `v1.1.0` and `1.1.0` are one version: the tag has the spelling of the chart.
+            Err(error @ RegistryError::NoSuchVersion { .. }) => {
+                let text = version.as_str();
+                let other = text.strip_prefix('v').map_or_else(|| format!("v{text}"), str::to_owned);
+                self.resolve_tag(&other, version).await.map_err(|_| error)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn resolve_tag(&self, text: &str, version: &ChartVersion) -> Result<String, RegistryError> {
+        let reference = self.build_reference(&text.replace('+', "_"))?;
+        let answer = self.client.fetch_manifest_digest(&reference, &self.auth).await;
+        answer.map_err(|error| self.to_registry_error(error, version.as_str()))
     }
 
     /// Verifies that a manifest with this digest exists, `sha256:…`.

@@ -99,8 +99,8 @@ fn compare_crd(live: &Crd, chart: &Crd, source: &str, level: Level) -> Option<Fi
 /// Adds the next step. A CRD that a rollback left so is no surprise, and applying the chart would undo the rollback.
 fn advise(context: &CheckContext<'_>, crd: &str, finding: Finding) -> Finding {
     // Against a chart that the operator names, the difference stays one.
-    let is_warning = finding.level == Level::Warning;
-    match context.health_inputs.known_run().filter(|last| is_warning && last.rolled_back_crds.contains(crd)) {
+    let is_from_record = finding.level != Level::Error;
+    match context.health_inputs.known_run().filter(|last| is_from_record && last.rolled_back_crds.contains(crd)) {
         Some(last) => Finding {
             level: Level::Info,
             message: format!("{}, as rollback {} left it", finding.message, last.run),

@@ -237,7 +237,7 @@ async fn read_render_target(helm_env: &HelmEnv, flags: &CheckFlags) -> RenderTar
     }
 }
 
-fn is_chart(name: &str, path: &Path) -> bool {
+pub(super) fn is_chart(name: &str, path: &Path) -> bool {
     let packed =
         matches!(ChartRef::parse(name), Ok(ChartRef::Oci { .. } | ChartRef::Archive { .. }) | Err(_)) && !path.is_dir();
     packed && !path.is_file()

@@ -1,12 +1,13 @@
 //! `helm mural crds fit CHART --objects DIR`: judges every manifest by the CRDs of a chart, without a cluster.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::checks::object_fit::ObjectJudge;
 use crate::cli::crds::flags::{FitFlags, FitFormat};
 use crate::cli::crds::helm_env::HelmEnv;
-use crate::cli::crds::{RenderTarget, chart_label, read_chart_crds};
+use crate::cli::crds::{RenderTarget, chart_label, check_crds, read_chart_crds};
 use crate::cli::{OutputFormat, Stream, style_for};
+use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::prepare::manifest_files::{self, ManifestFiles};
 use crate::prepare::missing_crds;
@@ -25,19 +26,16 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &FitFlags) -> Result<Exit, Pr
     for path in &flags.objects {
         files.extend(manifest_files::read_manifests(path)?);
     }
-    super::check_crds::write_file_notes(&files);
-    let (fetched, crds) = read_chart_crds(helm_env, &flags.chart, &RenderTarget::without_cluster()).await?;
-    if crds.is_empty() {
-        return Err(missing_crds::no_crds_problem(&fetched));
-    }
-    let mut judge = ObjectJudge::new(crds.into_values(), server);
+    check_crds::write_file_notes(&files);
+    let (name, crds) = read_crds(helm_env, flags).await?;
+    let mut judge = ObjectJudge::new(crds, server);
     let rows = files.manifests.iter().map(|manifest| FitRow {
         file: show_path(&manifest.file),
         line: manifest.line,
         object: ObjectRef::from_manifest(&manifest.document).map(|object| object.to_string()).unwrap_or_default(),
         fit: judge.judge(&manifest.document),
     });
-    let report = CrdFit::new(chart_label(&fetched), server.to_string(), rows.collect(), files.unreadable.len());
+    let report = CrdFit::new(name, server.to_string(), rows.collect(), files.unreadable.len());
     let exit = report.exit(flags.strict);
     let text = match flags.output {
         FitFormat::Table => {
@@ -50,6 +48,21 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &FitFlags) -> Result<Exit, Pr
     };
     Stream::Stdout.write(&text);
     Ok(exit)
+}
+
+/// The CRDs of a chart, or of a file or folder of CRDs, and their name.
+async fn read_crds(helm_env: &HelmEnv, flags: &FitFlags) -> Result<(String, Vec<Crd>), Problem> {
+    let path = PathBuf::from(&flags.chart.chart);
+    if check_crds::is_chart(&flags.chart.chart, &path) {
+        let (fetched, crds) = read_chart_crds(helm_env, &flags.chart, &RenderTarget::without_cluster()).await?;
+        if crds.is_empty() {
+            return Err(missing_crds::no_crds_problem(&fetched));
+        }
+        return Ok((chart_label(&fetched), crds.into_values().collect()));
+    }
+    let files = manifest_files::read_manifests(&path)?;
+    let found = manifest_files::collect_crds(&path, files.manifests)?;
+    Ok((flags.chart.chart.clone(), found.into_iter().map(|(crd, ..)| crd).collect()))
 }
 
 fn show_path(path: &Path) -> String {

@@ -274,6 +274,8 @@ pub struct UpgradeSpec {
     pub server_dry_runs: bool,
     /// Accepted CRD findings.
     pub waivers: Waivers,
+    /// `--ignore`: paths whose differences the plan does not show.
+    pub ignored_paths: Vec<String>,
     /// Whether to check that the registries have the application's images: not with `--skip-images`.
     pub check_images: bool,
     /// Options that helm gets unchanged.
@@ -343,6 +345,7 @@ impl UpgradeSpec {
             allowed_actions: AllowedActions::default(),
             server_dry_runs: true,
             waivers: Waivers::default(),
+            ignored_paths: Vec::new(),
             check_images: false,
             helm_options: HelmOptions::default(),
             appliance: ApplianceAccess::default(),

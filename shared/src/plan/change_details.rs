@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::diff_noise::{DiffNoise, IgnoredPaths};
 use super::line_diff::{DiffLine, diff_items};
 use crate::model::secret::{MASK, collect_secrets, is_secret_key, mask_secrets, mask_value};
 use crate::model::yaml::{self, ErrorDetail};
@@ -24,18 +25,19 @@ const ITEM_KEYS: [&str; 8] = ["name", "mountPath", "containerPort", "port", "key
 const PRIVATE_KEY_MARK: &str = "PRIVATE KEY-----";
 
 /// The differences of two versions of an object. Of a Secret only the names of the changed keys are shown.
-pub(super) fn describe_changes(old: &Value, new: &Value) -> Vec<String> {
+pub(super) fn describe_changes(old: &Value, new: &Value, ignored_paths: &IgnoredPaths) -> Vec<String> {
     if new["kind"] == "Secret" {
         return vec![describe_secret(old, new)];
     }
-    let mut lines = Lines::default();
-    lines.compare(&Place::default(), old, new);
-    let Lines(mut lines) = lines;
+    let mut all = Lines { lines: Vec::new(), noise: DiffNoise::new(ignored_paths) };
+    all.compare(&Place::default(), old, new);
+    let Lines { mut lines, noise } = all;
     if lines.len() > MAX_LINES {
         let rest = lines.len() - MAX_LINES;
         lines.truncate(MAX_LINES);
         lines.push(format!("and {rest} more lines"));
     }
+    lines.extend(noise.into_lines());
     if lines.is_empty() { vec!["labels only".to_owned()] } else { lines }
 }
 
@@ -99,13 +101,17 @@ impl Place {
     }
 }
 
-#[derive(Debug, Default)]
-struct Lines(Vec<String>);
+#[derive(Debug)]
+struct Lines<'a> {
+    lines: Vec<String>,
+    noise: DiffNoise<'a>,
+}
 
-impl Lines {
+impl Lines<'_> {
     fn compare(&mut self, place: &Place, old: &Value, new: &Value) {
         match (old, new) {
             _ if old == new => {}
+            _ if self.noise.takes(&place.path) => {}
             (Value::Object(old), Value::Object(new)) => self.compare_fields(place, old, new),
             // A field that comes or goes is shown by its leaves.
             (Value::Null, Value::Object(new)) if !new.is_empty() => self.compare_fields(place, &Map::new(), new),
@@ -118,7 +124,7 @@ impl Lines {
             }
             (Value::Null, Value::String(new)) if is_text(new) => self.compare_texts(place, "", new),
             (Value::String(old), Value::Null) if is_text(old) => self.compare_texts(place, old, ""),
-            (old, new) => self.0.push(format_scalars(place, old, new)),
+            (old, new) => self.lines.push(format_scalars(place, old, new)),
         }
     }
 
@@ -158,14 +164,14 @@ impl Lines {
             _ => None,
         };
         match sign {
-            Some(sign) => self.0.push(format!("{} {sign}", place.to_text())),
+            Some(sign) => self.lines.push(format!("{} {sign}", place.to_text())),
             None => self.compare(place, &old, &new),
         }
     }
 
     fn compare_texts(&mut self, place: &Place, old: &str, new: &str) {
         if place.is_secret || old.contains(PRIVATE_KEY_MARK) || new.contains(PRIVATE_KEY_MARK) {
-            return self.0.push(format!("{} changed (masked)", place.to_text()));
+            return self.lines.push(format!("{} changed (masked)", place.to_text()));
         }
         let lines = |text: &str| mask_text(text).lines().map(str::to_owned).collect::<Vec<_>>();
         // The comparison is of the real lines: a changed secret shows as a changed, masked line.
@@ -180,23 +186,23 @@ impl Lines {
         });
         let masked: Vec<DiffLine> = masked.collect();
         if masked.is_empty() {
-            return self.0.push(format!("{} differs only in its last line break", place.to_text()));
+            return self.lines.push(format!("{} differs only in its last line break", place.to_text()));
         }
         self.push_diff(place, masked);
     }
 
     fn push_diff(&mut self, place: &Place, changes: Vec<DiffLine>) {
         if changes.is_empty() {
-            return self.0.push(format!("{} changed (masked)", place.to_text()));
+            return self.lines.push(format!("{} changed (masked)", place.to_text()));
         }
-        self.0.push(format!("{}:", place.to_text()));
+        self.lines.push(format!("{}:", place.to_text()));
         let rest = changes.len().saturating_sub(MAX_TEXT_LINES);
-        self.0.extend(changes.into_iter().take(MAX_TEXT_LINES).map(|change| match change {
+        self.lines.extend(changes.into_iter().take(MAX_TEXT_LINES).map(|change| match change {
             DiffLine::Removed { text, .. } => format!("  - {text}"),
             DiffLine::Added { text, .. } => format!("  + {text}"),
         }));
         if rest > 0 {
-            self.0.push(format!("  and {rest} more changed lines"));
+            self.lines.push(format!("  and {rest} more changed lines"));
         }
     }
 }
@@ -304,7 +310,7 @@ mod tests {
             "  + level = debug",
             "  + rotate = daily",
         ];
-        let found = describe_changes(&old, &new);
+        let found = describe_changes(&old, &new, &IgnoredPaths::default());
         // The order of lines within one block is removed first, then added.
         let sorted = |lines: &mut Vec<String>| lines.sort();
         let (mut found, mut lines) = (found, lines.map(str::to_owned).to_vec());
@@ -316,9 +322,14 @@ mod tests {
     #[test]
     fn secrets_in_yaml_texts_and_private_keys_are_masked() {
         let nested = |secret: &str| config(&format!("auth:\n  users:\n  - canary-{secret}\n"));
-        assert!(!describe_changes(&nested("one"), &nested("two")).concat().contains("canary"));
+        assert!(
+            !describe_changes(&nested("one"), &nested("two"), &IgnoredPaths::default()).concat().contains("canary")
+        );
         let key = |secret: &str| config(&format!("-----BEGIN PRIVATE KEY-----\ncanary-{secret}\n"));
-        assert_eq!(describe_changes(&key("1"), &key("2")), ["data.app.conf changed (masked)"]);
+        assert_eq!(
+            describe_changes(&key("1"), &key("2"), &IgnoredPaths::default()),
+            ["data.app.conf changed (masked)"]
+        );
     }
 
     #[test]
@@ -331,7 +342,7 @@ mod tests {
         let old = container(json!(["--a", "--b", "--token", "canary-1"]), "old", "canary-3", "100m");
         let new = container(json!(["--a", "--c", "--d", "--token", "canary-2"]), "new", "canary-4", "150m");
         assert_eq!(
-            describe_changes(&old, &new),
+            describe_changes(&old, &new, &IgnoredPaths::default()),
             [
                 "web args:",
                 "  - --b",
@@ -350,7 +361,7 @@ mod tests {
         let new = json!({"kind": "Deployment", "spec": {"template": {"spec": {
             "volumes": [], "initContainers": [{"name": "prep", "image": "a/prep:2"}]}}}});
         assert_eq!(
-            describe_changes(&old, &new),
+            describe_changes(&old, &new, &IgnoredPaths::default()),
             ["init prep image none → a/prep:2", "volumes[tmp].emptyDir {} → none"]
         );
     }
@@ -358,6 +369,6 @@ mod tests {
     #[test]
     fn only_the_labels_of_the_chart_are_left_out() {
         let object = |version: &str| json!({"kind": "Service", "metadata": {"labels": {"helm.sh/chart": version}}});
-        assert_eq!(describe_changes(&object("a-1"), &object("a-2")), ["labels only"]);
+        assert_eq!(describe_changes(&object("a-1"), &object("a-2"), &IgnoredPaths::default()), ["labels only"]);
     }
 }

@@ -6,6 +6,7 @@ mod change_details;
 pub mod crd_migration;
 pub mod crd_plan;
 pub mod decide;
+pub mod diff_noise;
 pub mod drift;
 pub mod flux;
 pub mod journal;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::change_details::describe_changes;
+use super::diff_noise::IgnoredPaths;
 use super::{ObjectChange, ObjectChangeKind};
 use crate::model::manifest::release_objects;
 use crate::model::object::ObjectRef;
@@ -10,6 +11,17 @@ use crate::model::object::ObjectRef;
 /// Compares two manifests object by object, in the order of kind and name. Hooks are not part of a release and are left out.
 #[must_use]
 pub fn diff_manifests(namespace: &str, old: &[Value], new: &[Value]) -> Vec<ObjectChange> {
+    diff_manifests_ignoring(namespace, old, new, &IgnoredPaths::default())
+}
+
+/// As [`diff_manifests`], without the values of these paths. An object that differs only there is still a change.
+#[must_use]
+pub fn diff_manifests_ignoring(
+    namespace: &str,
+    old: &[Value],
+    new: &[Value],
+    ignored_paths: &IgnoredPaths,
+) -> Vec<ObjectChange> {
     let (old, new) = (select_release_objects(namespace, old), select_release_objects(namespace, new));
     let was = |object: &ObjectRef| old.iter().find(|(other, _)| other.is_same_object(object)).map(|(_, value)| *value);
     let stays = |object: &ObjectRef| new.iter().any(|(other, _)| other.is_same_object(object));
@@ -18,7 +30,11 @@ pub fn diff_manifests(namespace: &str, old: &[Value], new: &[Value]) -> Vec<Obje
         match was(object) {
             None => all.push(build_change(object, ObjectChangeKind::Create, Vec::new())),
             Some(before) if before != *value => {
-                all.push(build_change(object, ObjectChangeKind::Update, describe_changes(before, value)));
+                all.push(build_change(
+                    object,
+                    ObjectChangeKind::Update,
+                    describe_changes(before, value, ignored_paths),
+                ));
             }
             Some(_) => {}
         }

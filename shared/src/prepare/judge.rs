@@ -33,6 +33,7 @@ use crate::model::task::Task;
 use crate::model::tool_versions::ToolVersions;
 use crate::plan::adoption::AdoptionForecast;
 use crate::plan::decide::{ChartState, UpgradeFacts};
+use crate::plan::diff_noise::IgnoredPaths;
 use crate::plan::drift::DriftItem;
 use crate::plan::flux::FluxRoutes;
 use crate::plan::journal::JournalSnapshot;
@@ -347,7 +348,8 @@ impl<'a> ChartChange<'a> {
             forecast_doubt: rendered_chart.lookups.describe_doubt(),
         };
         let (namespace, next) = (&ask.installation.namespace, rendered_chart.manifest_objects());
-        let objects = object_changes::diff_manifests(namespace, &parse_stored_manifest(compared)?, &next);
+        let (stored, ignored) = (parse_stored_manifest(compared)?, IgnoredPaths::new(&ask.ignored_paths));
+        let objects = object_changes::diff_manifests_ignoring(namespace, &stored, &next, &ignored);
         let failed_jobs = manifest_jobs::list_failed_jobs(view, &next);
         let (chart, values, interrupted_run) = (rendered_chart, Vec::new(), cut_off);
         Ok(Self { role, upgrade: moves, record, interrupted_run, chart, objects, values, failed_jobs })

@@ -152,6 +152,9 @@ pub struct UpgradeFlags {
     /// Allow stored objects to lose fields for good. The plan names the fields and the number of objects.
     #[arg(long, help_heading = "Allowed changes")]
     pub allow_field_loss: bool,
+    /// Do not show differences at this path of an object, for example spec.replicas; `*` stands for any text; repeatable.
+    #[arg(long, value_name = "PATH", help_heading = "Output")]
+    pub ignore: Vec<String>,
     /// The values of the application.
     #[command(flatten)]
     pub values: ReleaseValueFlags,

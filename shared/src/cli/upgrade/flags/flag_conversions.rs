@@ -42,6 +42,7 @@ impl UpgradeFlags {
             allowed_actions: self.to_allowed(),
             server_dry_runs: self.run_flags.needs_server_dry_runs(),
             waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            ignored_paths: self.ignore.clone(),
             check_images: !self.registry.skip_images,
             helm_options: self.helm.to_options(),
             appliance: self.owners.appliance.to_access()?,

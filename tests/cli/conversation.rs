@@ -186,7 +186,7 @@ fn charts() -> Vec<Case> {
             &["plan", "--plain-http", "--to", "1.1.0", "--chart", "oci://127.0.0.1:1/mural/mural"],
             3,
             &["127.0.0.1:1"],
-            "reachable",
+            "check the port",
         ),
     ]
 }

@@ -56,6 +56,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
     write_guards(&mut out, guards, style);
     write_steps(&mut out, steps, plan.rollback_limit().as_ref(), style);
     if let Some(reason) = plan.find_unread_release() {
+        let _ = writeln!(out);
         write_line(&mut out, "steps", &format!("not decided: {reason}"));
     }
     write_unchanged_items(&mut out, unchanged_items, style);
@@ -175,11 +176,15 @@ fn write_crd_group(out: &mut String, decision: CrdDecision, group: &[&CrdPlan], 
     let text = format!("{:>4}  {decision:<10} {names}", group.len());
     let _ = writeln!(out, "{}", clip_to(sanitize(&text).trim_end(), style.listing.limit(style.width)));
     if names.is_empty() {
-        for crd in group {
+        let limit = style.listing.limit(MAX_LISTED_NAMES);
+        for crd in group.iter().take(limit) {
             write_crd_notes(out, crd, style);
             if let Some(number) = plan.find_migration_step(&crd.name) {
                 let _ = writeln!(out, "{:8}step {number} migrates its objects first", "");
             }
+        }
+        if group.len() > limit {
+            let _ = writeln!(out, "{:6}and {} more; list them with --all", "", group.len() - limit);
         }
     }
 }

@@ -14,8 +14,17 @@ use super::{shell, validate};
 use crate::test_cluster::TestCluster;
 
 /// Each output format with its file.
-const FORMS: [(&str, &str); 4] =
-    [("table", "report.yaml"), ("wide", "report.json"), ("junit", "report.sarif"), ("markdown", "report.html")];
+const FORMS: [(&str, &str); 5] = [
+    ("table", "report.yaml"),
+    ("wide", "report.json"),
+    ("junit", "report.sarif"),
+    ("markdown", "report.html"),
+    ("github", "report.prom"),
+];
+/// The forms that do not name each check.
+const SHORT_FORMS: [&str; 4] = ["table", "markdown", "github", METRICS];
+/// The form that names no check.
+const METRICS: &str = "report.prom";
 /// `MURAL_KEEP`: folder that receives all outputs for inspection.
 const KEEP: &str = "MURAL_KEEP";
 
@@ -33,8 +42,8 @@ pub fn every_form(test_cluster: &TestCluster, asked: &[String], report: &Value) 
         keep(file, &written)?;
         for (what, text) in [(form, &ended.stdout), (file, &written)] {
             ensure!(!text.contains('\u{1b}'), "{what} has escape sequences");
-            ensure!(text.contains(first) || ["table", "markdown"].contains(&what), "{what} leaves {first} out");
-            ensure!(text.contains("workload-ready"), "{what} leaves workload-ready out");
+            ensure!(text.contains(first) || SHORT_FORMS.contains(&what), "{what} leaves {first} out");
+            ensure!(what == METRICS || text.contains("workload-ready"), "{what} leaves workload-ready out");
         }
     }
     widths(test_cluster)?;

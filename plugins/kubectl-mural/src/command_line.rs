@@ -115,7 +115,7 @@ fn parse_plain(words: Vec<OsString>) -> Invocation {
         (Some("help"), Some(Some(of))) => parse_help(of),
         (Some("help" | "--help" | "-h"), _) => Invocation::Print(HELP.to_owned()),
         (Some("completion"), Some(Some("install"))) => Invocation::InstallCompletion,
-        (Some("completion"), _) => Invocation::UsageError("Error: say: kubectl mural completion install".to_owned()),
+        (Some("completion"), _) => Invocation::UsageError("usage: kubectl mural completion install".to_owned()),
         _ => Invocation::UsageError(unknown_command_message(&subcommand.to_string_lossy())),
     }
 }

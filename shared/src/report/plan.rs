@@ -60,7 +60,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
         write_line(&mut out, "steps", &format!("not decided: {reason}"));
     }
     write_unchanged_items(&mut out, unchanged_items, style);
-    out
+    style.finish_screen(out)
 }
 
 /// The answer first: may it run, what is to decide, or why is it refused.

@@ -55,7 +55,7 @@ pub fn render(rollback: &RollbackPlan, plan: &Plan, style: Style) -> String {
     write_guards(&mut out, &plan.guards, style);
     write_steps(&mut out, &plan.steps, None, style);
     write_unchanged_items(&mut out, &plan.unchanged_items, style);
-    out
+    style.finish_screen(out)
 }
 
 fn write_hub(out: &mut String, hub: &ClusterInfo) {

@@ -105,6 +105,17 @@ impl Style {
         Self { listing, ..self }
     }
 
+    /// A whole screen, in ASCII if the style asks for it. Text from a cluster keeps its own letters.
+    #[must_use]
+    pub fn finish_screen(self, screen: String) -> String {
+        if !self.ascii {
+            return screen;
+        }
+        [("→", "->"), ("·", "|"), ("…", "..."), ("──", "--")]
+            .into_iter()
+            .fold(screen, |screen, (sign, plain)| screen.replace(sign, plain))
+    }
+
     /// The arrow before a hint.
     #[must_use]
     pub const fn arrow(self) -> &'static str {
@@ -169,6 +180,13 @@ mod tests {
     fn without_colour_a_mark_has_no_escape_sequence() {
         assert_eq!(Style::PLAIN.mark(Mark::Fail), "✖");
         assert_eq!(Style { ascii: true, ..Style::PLAIN }.mark(Mark::Fail), "FAIL");
+    }
+
+    #[test]
+    fn a_screen_in_ascii_has_no_other_signs_of_ours() {
+        let ascii = Style { ascii: true, ..Style::PLAIN };
+        assert_eq!(ascii.finish_screen("a → b · c … é".to_owned()), "a -> b | c ... é");
+        assert_eq!(Style::PLAIN.finish_screen("a → b".to_owned()), "a → b");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub fn render(report: &UpgradeReport, style: Style) -> String {
         Outcome::Succeeded => write_success(&mut out, report, style),
         Outcome::Failed => write_failure(&mut out, report, style),
     }
-    out
+    style.finish_screen(out)
 }
 
 fn write_success(out: &mut String, report: &UpgradeReport, style: Style) {

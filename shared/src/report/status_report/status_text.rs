@@ -51,7 +51,7 @@ pub fn render(status: &UpgradeStatus, style: Style) -> String {
         out.push_str(if at == 0 { "\n" } else { "" });
         out.push_str(&format_line(if at == 0 { "next" } else { "" }, next));
     }
-    out
+    style.finish_screen(out)
 }
 
 /// Who holds a lock, or why that is not known.

@@ -51,6 +51,11 @@ pub fn run_on_other_workstation(test_cluster: &TestCluster, args: &[&str]) -> Re
     crate::test_cluster::to_command_output(output)
 }
 
+/// Removes what the other workstation keeps: its backups and journals.
+pub fn forget_other_workstation(test_cluster: &TestCluster) -> Result<()> {
+    Ok(std::fs::remove_dir_all(test_cluster.files().join("another-workstation"))?)
+}
+
 /// The same on this workstation.
 pub fn run_here(test_cluster: &TestCluster, args: &[&str]) -> Result<CommandOutput> {
     test_cluster.run(User::Operator, "kubectl-mural-upgrade", args)

@@ -8,7 +8,7 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::journal::{ensure_says, newest_run, run_here, run_on_other_workstation, state_folder};
+use crate::journal::{ensure_says, forget_other_workstation, newest_run, run_here, run_on_other_workstation, state_folder};
 use crate::kill::state::{ClusterState, read_state};
 use crate::lock::{lock_names, newer_flags};
 use crate::refusals::upgrade;
@@ -109,6 +109,26 @@ fn here_and_green(test_cluster: &TestCluster) -> Result<()> {
     Ok(())
 }
 
+/// On another workstation the copy in the cluster is used. Without it, the application is rolled back and the CRDs stay.
+fn without_the_folder(test_cluster: &TestCluster) -> Result<()> {
+    let run = newest_run(test_cluster)?.run;
+    let folder = state_folder(test_cluster)?.join(&run);
+    let away = test_cluster.files().join("away");
+    std::fs::rename(&folder, &away)?;
+    let dry_run = || run_on_other_workstation(test_cluster, &["rollback", "--dry-run=server"])?.expect_code(0);
+    let secret = format!("mural-backup-{run}-0");
+    let with_copy = dry_run();
+    let deleted = ["delete", "secret", &secret, "--namespace", NAMESPACE];
+    test_cluster.run(User::Admin, "kubectl", &deleted)?.expect_code(0)?;
+    forget_other_workstation(test_cluster)?;
+    let without_copy = dry_run();
+    std::fs::rename(&away, &folder)?;
+    let with_copy = with_copy?;
+    ensure!(!with_copy.all_text().contains("the backup is on"), "{}", with_copy.all_text());
+    ensure_says(&with_copy, &["CRDs in ", "to the content of revision 1"])?;
+    ensure_says(&without_copy?, &["the backup is on", &secret, "will stay as it is", "to the content of revision 1"])
+}
+
 fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
     let mine = serde_json::json!({"apiVersion": "small.example.com/v1", "kind": "Pool", "metadata": {"name": "mine", "namespace": NAMESPACE}, "spec": {"size": 1}});
@@ -120,14 +140,7 @@ fn after_a_failed_application(test_cluster: &TestCluster) -> Result<()> {
         upgrade(test_cluster, User::Operator, &[], &newer_flags(&["--yes", "--set", "node=none", "--timeout", "6s"]))?
             .expect_code(6)?;
     ensure_says(&failed, &["kubectl mural upgrade rollback"])?;
-    // Without the backup, which is on another workstation, the application is rolled back and the CRDs stay.
-    let folder = state_folder(test_cluster)?.join(newest_run(test_cluster)?.run);
-    let away = test_cluster.files().join("away");
-    std::fs::rename(&folder, &away)?;
-    let shown = run_on_other_workstation(test_cluster, &["rollback", "--dry-run=server"])?.expect_code(0);
-    std::fs::rename(&away, &folder)?;
-    let shown = shown?;
-    ensure_says(&shown, &["the backup is on", "will stay as it is", "to the content of revision 1"])?;
+    without_the_folder(test_cluster)?;
     // Changes by others since then stay, or are reverted on request.
     let patch =
         ["patch", "pool", "mine", "--namespace", NAMESPACE, "--type=merge", "--patch", r#"{"spec": {"size": 7}}"#];

@@ -79,10 +79,19 @@ impl Entry {
             Act::DryRun
         } else if self.group == "coordination.k8s.io" {
             Act::Lock
-        } else if self.resource == "secrets" && self.name == "mural-journal" {
+        } else if self.is_record_of_run() {
             Act::Journal
         } else {
             Act::Write
+        }
+    }
+
+    /// Whether it writes what a run says of itself: the journal, the copy of the backup, the result.
+    fn is_record_of_run(&self) -> bool {
+        match self.resource.as_str() {
+            "secrets" => self.name == "mural-journal" || self.name.starts_with("mural-backup-"),
+            "configmaps" => self.name == "mural-result",
+            _ => false,
         }
     }
 

@@ -9,7 +9,9 @@ pub mod expect;
 mod helm_options;
 pub mod waivers;
 
+use std::any::Any;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,8 @@ pub struct ClusterAccess {
     pub kube_cache: Option<PathBuf>,
     /// The environment variables that kubectl and helm also read.
     pub variables: ConnectionVariables,
+    /// What must exist while this access is in use: the folder of a kubeconfig that was written for it.
+    pub kept_until_unused: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Environment variables for the connection to the API server.

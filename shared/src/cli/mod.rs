@@ -12,11 +12,13 @@ pub mod environment;
 pub mod explain;
 pub mod files;
 pub mod help_text;
+pub mod in_cluster;
 pub mod parse_args;
 pub mod progress_output;
 pub mod prompt;
 pub mod report_format;
 pub mod run_limits;
+mod run_result;
 pub mod runtime;
 pub mod signals;
 #[cfg(test)]
@@ -64,14 +66,15 @@ pub struct ClusterFlags {
 }
 
 impl ClusterFlags {
-    /// Validates the flags and adds the environment variables for the connection.
+    /// Validates the flags and adds the environment variables for the connection. In a pod without a kubeconfig, the access is
+    /// the pod's ServiceAccount.
     ///
     /// # Errors
     /// A usage error if `--request-timeout` is not a duration or `HELM_DRIVER` is not supported.
     pub fn to_access(&self) -> Result<ClusterAccess, Problem> {
         require_readable_releases()?;
         let timeout = self.request_timeout.as_deref().map(ask::parse_request_timeout);
-        Ok(ClusterAccess {
+        in_cluster::use_service_account(ClusterAccess {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
             impersonate: self.impersonate.clone(),
@@ -79,6 +82,7 @@ impl ClusterFlags {
             request_timeout: timeout.transpose()?,
             kube_cache: None,
             variables: read_connection_variables(),
+            kept_until_unused: None,
         })
     }
 }

@@ -215,7 +215,11 @@ pub fn list_file_digests(root: &Path) -> Result<Vec<(String, String, u64)>, Back
     Ok(all)
 }
 
-fn create_folder(folder: &Path) -> Result<(), BackupFileError> {
+/// Creates a folder and its parents, readable only by their owner.
+///
+/// # Errors
+/// It cannot be created.
+pub fn create_folder(folder: &Path) -> Result<(), BackupFileError> {
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)

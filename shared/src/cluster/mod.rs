@@ -6,7 +6,9 @@
 
 pub mod admission_reader;
 pub mod application_objects;
+mod backup_archive;
 pub mod backup_folder;
+pub mod backup_secrets;
 pub mod bundle_reader;
 mod busy_retry;
 pub mod conversion_reader;
@@ -29,6 +31,7 @@ mod outage_retry;
 pub mod pages;
 pub mod permission_reader;
 pub mod rewrite;
+pub mod run_result_map;
 mod server_warnings;
 pub mod storage_migration;
 pub mod storage_version_wait;

@@ -32,5 +32,10 @@ pub const SUSPENDED_BY_ANNOTATION: &str = "mural.dev/suspended-by-run";
 /// Type of the Secret that holds the journal. `helm list` and searches for credentials skip unknown types.
 pub const JOURNAL_SECRET_TYPE: &str = "mural.dev/journal";
 
+/// Type of the Secrets that hold a copy of a run's backup.
+pub const BACKUP_SECRET_TYPE: &str = "mural.dev/backup";
+/// On a Secret with a part of a backup: the run that it was made for.
+pub const BACKUP_OF_LABEL: &str = "mural.dev/backup-of";
+
 /// Value of `app.kubernetes.io/managed-by` on the Leases and the journal.
 pub const MANAGED_BY: &str = "kubectl-mural-upgrade";

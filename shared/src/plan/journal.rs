@@ -118,6 +118,19 @@ pub struct BackupRef {
     pub crd_count: u64,
     /// The number of custom resources in it.
     pub object_count: u64,
+    /// The copy in the installation's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<BackupCopy>,
+}
+
+/// The copy of a backup in Secrets beside the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupCopy {
+    /// The run that made it; it is part of the names of the Secrets.
+    pub run: String,
+    /// The number of Secrets.
+    pub secrets: usize,
 }
 
 impl BackupRef {

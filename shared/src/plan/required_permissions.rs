@@ -84,8 +84,12 @@ const WORKLOAD_RESOURCES: [(&str, &str); 7] = [
 /// The owners that could revert a write. The API server answers 403 before 404, so a cluster without these kinds asks for them too.
 const OWNER_RESOURCES: [(&str, &str); 2] =
     [("helm.toolkit.fluxcd.io", "helmreleases"), ("argoproj.io", "applications")];
-/// What tells why a pod does not start, and what only the health checks read. Without these, details are missing.
-const DETAIL_PERMISSIONS: [(&str, &str, &str); 5] = [
+/// What tells why a pod does not start, what only the health checks read, and the result for machines. Without these, details are
+/// missing.
+const DETAIL_PERMISSIONS: [(&str, &str, &str); 7] = [
+    // The result of the run, by server-side apply.
+    ("", "configmaps", "create"),
+    ("", "configmaps", "patch"),
     ("", "events", "list"),
     ("", "pods/log", "get"),
     ("", "services", "list"),

@@ -18,6 +18,7 @@ pub mod plan;
 mod plan_guards;
 pub mod problem_text;
 pub mod rollback_report;
+pub mod run_result;
 pub mod sarif_log;
 pub mod status_report;
 pub mod style;

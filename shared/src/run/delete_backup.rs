@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use crate::ask::Installation;
+use crate::cluster::backup_secrets::{BackupCopyError, delete_backup_copy};
 use crate::cluster::{ApiError, Cluster, ClusterReadError, KubeconfigError, journal_secret};
 use crate::model::backup_format::encode_file_name;
 use crate::plan::journal::{BackupRef, RunEntry, SECRET_NAME, build_secret, parse_journal};
@@ -61,6 +62,9 @@ pub enum DeleteBackupError {
         /// The server's reason.
         source: ApiError,
     },
+    /// The copy in the cluster cannot be deleted.
+    #[error("the backup's copy in the cluster is not deleted")]
+    Copy(#[from] BackupCopyError),
     /// The cluster cannot be read.
     #[error(transparent)]
     Cluster(#[from] ClusterReadError),
@@ -74,7 +78,7 @@ impl Explain for DeleteBackupError {
         match self {
             Self::UnknownRun { .. } => Exit::Usage,
             Self::NoBackup { .. } | Self::InUse { .. } | Self::Elsewhere { .. } => Exit::Refused,
-            Self::NotRemoved { .. } | Self::StillListed { .. } => Exit::Failed,
+            Self::NotRemoved { .. } | Self::StillListed { .. } | Self::Copy(_) => Exit::Failed,
             Self::Cluster(error) => error.exit(),
             Self::Connect(error) => error.exit(),
         }
@@ -90,7 +94,7 @@ impl Explain for DeleteBackupError {
             Self::Elsewhere { .. } => {
                 "run the same command there, with the same context; or remove the folder there by hand".to_owned()
             }
-            Self::NoBackup { .. } | Self::NotRemoved { .. } | Self::StillListed { .. } => return Vec::new(),
+            Self::NoBackup { .. } | Self::NotRemoved { .. } | Self::StillListed { .. } | Self::Copy(_) => return Vec::new(),
             Self::Cluster(error) => return error.hints(),
             Self::Connect(error) => return error.hints(),
         };
@@ -123,7 +127,15 @@ pub async fn delete_backup(
     if let Some(open) = recorded_journal.runs.iter().filter(shares).find(|run| run.is_unfinished()) {
         return Err(DeleteBackupError::InUse { run: open.run.clone() });
     }
-    remove_backup_dir(&cluster, saved, state, entry)?;
+    if let Some(copy) = &saved.copy {
+        delete_backup_copy(&cluster, namespace, copy).await?;
+    }
+    let removed = remove_backup_dir(&cluster, saved, state, entry);
+    // Without a copy nothing was deleted; with one, the folder on the other workstation is all that stays.
+    let stays = match removed {
+        Err(DeleteBackupError::Elsewhere { host, folder, .. }) if saved.copy.is_some() => Some((host, folder)),
+        other => other.map(|()| None)?,
+    };
     let all: Vec<RunEntry> =
         recorded_journal.runs.iter().filter(shares).cloned().map(|run| RunEntry { backup: None, ..run }).collect();
     let all: Vec<&RunEntry> = all.iter().collect();
@@ -132,7 +144,10 @@ pub async fn delete_backup(
             .await
             .map_err(|source| DeleteBackupError::StillListed { namespace: namespace.clone(), source })?;
     }
-    Ok(format!("deleted the backup of {} in {}", saved.summarize(), saved.folder))
+    Ok(match stays {
+        None => format!("deleted the backup of {} in {}", saved.summarize(), saved.folder),
+        Some((host, folder)) => format!("deleted the backup's copy in the cluster; remove {folder} on {host} by hand"),
+    })
 }
 
 /// Removes the folder, if it is a backup of ours.

@@ -145,6 +145,13 @@ impl Journal {
         self.state.lock().await.entry.backup.clone()
     }
 
+    /// The ids of the runs in the journal, this one included.
+    pub async fn list_known_runs(&self) -> Vec<String> {
+        let state = self.state.lock().await;
+        let recorded = parse_journal(state.secret.as_ref()).runs.into_iter().flat_map(|run| run.run_ids());
+        recorded.chain(state.entry.run_ids()).collect()
+    }
+
     /// Records that a step is about to start.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use super::removed_objects::back_up_removed_objects;
 use super::run_backup_error::RunBackupError;
 use super::run_options::{BackupHook, BackupOptions, JournalOptions, RunOptions};
 use crate::cluster::backup_folder::{BackupFileError, write_document};
+use crate::cluster::backup_secrets::{BackupCopyError, delete_forgotten_copies, store_backup};
 use crate::cluster::object_judge::can_affect_objects_either_way;
 use crate::cluster::stored_fields::store_as;
 use crate::model::backup_format::encode_file_name;
@@ -22,8 +23,9 @@ use crate::model::command::Call;
 use crate::model::crd::Crd;
 use crate::model::flux::FluxObject;
 use crate::model::migration::outdated_stored_versions;
+use crate::model::text_format::format_count;
 use crate::plan::flux::FluxRoute;
-use crate::plan::journal::BackupRef;
+use crate::plan::journal::{BackupCopy, BackupRef};
 use crate::plan::value_hash::digest_json;
 use crate::prepare::prepared::Prepared;
 use crate::prepare::state_dir::cluster_state_dir;
@@ -63,8 +65,11 @@ pub async fn back_up_before_run(
         RunBackupError::because("there is no folder for the backup: neither XDG_STATE_HOME nor HOME is set")
     })?;
     let folder = cluster_state_dir(state, &prepared.session.cluster.context).join(encode_file_name(&options.run_id));
-    let backup = write_backup(prepared, options, &folder, emit).await?;
-    done(format!("{}, {} in {}", backup.summarize(), format_bytes(backup.size_bytes), folder.display()));
+    let mut backup = write_backup(prepared, options, &folder, emit).await?;
+    let copy = copy_to_cluster(prepared, options, &folder, journal).await;
+    backup.copy = copy.as_ref().ok().cloned();
+    let content = format!("{}, {}", backup.summarize(), format_bytes(backup.size_bytes));
+    done(format!("{content} in {}; {}", folder.display(), describe_copy(&copy)));
     if let Some(hook) = &backup_options.hook
         && let Err(error) = run_hook(hook, prepared, options, &folder, emit).await
     {
@@ -107,7 +112,29 @@ async fn write_backup(
         size_bytes: bytes,
         crd_count: index.crds.len() as u64,
         object_count: index.crds.iter().map(|crd| crd.objects).sum::<u64>() + removed,
+        copy: None,
     })
+}
+
+/// Copies the folder to Secrets beside the journal, and deletes the copies of runs that the journal has forgotten.
+async fn copy_to_cluster(
+    prepared: &Prepared,
+    options: &RunOptions,
+    folder: &Path,
+    journal: &Journal,
+) -> Result<BackupCopy, BackupCopyError> {
+    let (cluster, namespace) = (&prepared.session.cluster, &prepared.session.installation.namespace);
+    let copy = store_backup(cluster, namespace, &options.run_id, folder).await?;
+    delete_forgotten_copies(cluster, namespace, &journal.list_known_runs().await).await;
+    Ok(copy)
+}
+
+/// Where the copy is. A run without one goes on: the folder has everything.
+fn describe_copy(copy: &Result<BackupCopy, BackupCopyError>) -> String {
+    match copy {
+        Ok(copy) => format!("a copy in {}", format_count(copy.secrets, "Secret")),
+        Err(error) => format!("no copy in the cluster: {error}"),
+    }
 }
 
 /// The CRDs that a run writes.

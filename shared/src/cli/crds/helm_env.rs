@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::ask::{self, ClusterAccess, RegistryAccess};
 use crate::cli::crds::flags::CrdsClusterFlags;
+use crate::cli::in_cluster::use_service_account;
 use crate::cli::{env_var, read_connection_variables};
 use crate::problem::Problem;
 use crate::tools::program_paths::{self, ProgramHints};
@@ -28,10 +29,12 @@ fn read_text(name: &str) -> Option<String> {
 }
 
 impl HelmEnv {
-    /// Reads the environment variables. A flag wins over its variable.
+    /// Reads the environment variables. A flag wins over its variable. In a pod without a kubeconfig, the access is
+    /// the pod's ServiceAccount.
     ///
     /// # Errors
-    /// A usage error if `--request-timeout` is not a duration or the namespace is no name.
+    /// A usage error if `--request-timeout` is not a duration or the namespace is no name; or the kubeconfig for the ServiceAccount cannot
+    /// be written.
     pub(crate) fn read(flags: &CrdsClusterFlags) -> Result<Self, Problem> {
         // helm sets `default` if the flag is missing, so `default` counts as unset. The output shows the namespace in use.
         let namespace = read_text("HELM_NAMESPACE").filter(|name| name != "default");
@@ -43,7 +46,7 @@ impl HelmEnv {
         let groups: Vec<String> = groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
         let timeout = flags.request_timeout.as_deref().map(ask::parse_request_timeout).transpose()?;
         Ok(Self {
-            cluster: ClusterAccess {
+            cluster: use_service_account(ClusterAccess {
                 kubeconfig: flags.kubeconfig.clone(),
                 context: flags.context.clone().or_else(|| read_text("HELM_KUBECONTEXT")),
                 impersonate: flags.impersonate.clone().or_else(|| read_text("HELM_KUBEASUSER")),
@@ -55,7 +58,8 @@ impl HelmEnv {
                 request_timeout: timeout,
                 kube_cache: None,
                 variables: read_connection_variables(),
-            },
+                kept_until_unused: None,
+            })?,
             namespace: namespace.unwrap_or_else(|| ask::DEFAULT_NAMESPACE.to_owned()),
             registry_config: env_var("HELM_REGISTRY_CONFIG").map(PathBuf::from),
             helm_bin: env_var("HELM_BIN"),

@@ -19,6 +19,7 @@ use crate::cli::environment::read_environment;
 use crate::cli::explain::explain;
 use crate::cli::progress_output::ProgressOutput;
 use crate::cli::report_format::ReportFormat;
+use crate::cli::run_result::{publish_failure, publish_report};
 use crate::cli::runtime::block_on;
 use crate::cli::signals::Signals;
 use crate::cli::{OutputFormat, Stream, files, show_to_operator, style_for, verbose};
@@ -99,9 +100,10 @@ async fn upgrade(mut request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
         }
         None => {
             progress.resume();
-            signals.run_writing(&manner.stop, run(&prepared, &manner, &emit)).await?
+            publish_failure(&prepared, signals.run_writing(&manner.stop, run(&prepared, &manner, &emit)).await).await?
         }
     };
+    publish_report(&prepared, &report).await;
     progress.finish();
     write_report(&report, request.run_flags)
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::cli::confirmation::confirm_or_report;
 use crate::cli::environment::read_environment;
 use crate::cli::progress_output::ProgressOutput;
+use crate::cli::run_result::{publish_failure, publish_report};
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, files, show_to_operator, style_for};
 use crate::plan::journal::Task;
@@ -126,9 +127,10 @@ async fn confirm_and_run(
         }
         None => {
             progress.resume();
-            signals.run_writing(&options.stop, run(prepared, options, &emit)).await?
+            publish_failure(prepared, signals.run_writing(&options.stop, run(prepared, options, &emit)).await).await?
         }
     };
+    publish_report(prepared, &report).await;
     progress.finish();
     Ok(report)
 }

@@ -1,20 +1,23 @@
-//! The backup from before a run, if this workstation has it unmodified.
+//! The backup from before a run, unmodified: the folder of this workstation, else the copy in the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::cluster::backup_folder::BackupFolder;
+use crate::cluster::Cluster;
+use crate::cluster::backup_folder::{BackupFolder, create_folder};
+use crate::cluster::backup_secrets::read_backup_copy;
 use crate::model::backup_format::encode_file_name;
 use crate::model::crd::Crd;
-use crate::plan::journal::{BackupRef, RunEntry};
+use crate::plan::journal::{BackupCopy, BackupRef, RunEntry};
 use crate::plan::rollback_plan::restored_crd::build_restored_crd;
 use crate::plan::value_hash::digest_json;
 use crate::prepare::session::Connection;
 use crate::prepare::state_dir::cluster_state_dir;
 use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
 use crate::problem::{Exit, Problem};
+use crate::tools::private_files::create_private_dir_in;
 
 /// The backup, as far as this workstation has it.
 pub(crate) struct LocalBackup {
@@ -25,8 +28,8 @@ pub(crate) struct LocalBackup {
 
 impl LocalBackup {
     /// # Errors
-    /// The backup is here and was modified.
-    pub(crate) fn find(run: &RunEntry, connection: &Connection) -> Result<Self, Problem> {
+    /// The backup was modified.
+    pub(crate) async fn find(run: &RunEntry, connection: &Connection, namespace: &str) -> Result<Self, Problem> {
         let none = |why: String| Ok(Self { dir: None, crds: Err(why) });
         let Some(saved) = &run.backup else {
             return none(
@@ -40,10 +43,16 @@ impl LocalBackup {
             .state_dir
             .as_deref()
             .map(|state| cluster_state_dir(state, &connection.cluster.context).join(encode_file_name(&first)));
-        let candidate_dirs = [Some(PathBuf::from(&saved.folder)), ours];
-        let Some(folder) = candidate_dirs.into_iter().flatten().find(|folder| folder.join(CHECKSUMS_FILE).is_file())
-        else {
-            return none(format!("the backup is on {}, in {}", saved.host, saved.folder));
+        let candidate_dirs = [Some(PathBuf::from(&saved.folder)), ours.clone()];
+        let here = candidate_dirs.into_iter().flatten().find(|folder| folder.join(CHECKSUMS_FILE).is_file());
+        let elsewhere = format!("the backup is on {}, in {}", saved.host, saved.folder);
+        let folder = match (here, ours, &saved.copy) {
+            (Some(folder), ..) => folder,
+            (None, Some(into), Some(copy)) => match fetch_copy(&connection.cluster, namespace, copy, &into).await {
+                Ok(()) => into,
+                Err(reason) => return none(format!("{elsewhere}; {reason}")),
+            },
+            (None, ..) => return none(elsewhere),
         };
         verify_checksums(&folder, saved)?;
         let crds = read_crds(&folder)?;
@@ -57,6 +66,18 @@ impl LocalBackup {
             (Err(why), _) => why.clone(),
         }
     }
+}
+
+/// Reads the copy in the cluster into the folder where this workstation would have put the backup: completely, or not at all.
+async fn fetch_copy(cluster: &Cluster, namespace: &str, copy: &BackupCopy, into: &Path) -> Result<(), String> {
+    let unwritable = |error: std::io::Error| format!("{} cannot be written: {error}", into.display());
+    let parent = into.parent().unwrap_or(into);
+    create_folder(parent).map_err(|error| error.to_string())?;
+    let partial = create_private_dir_in(parent, "partial-").map_err(unwritable)?;
+    read_backup_copy(cluster, namespace, copy, partial.path())
+        .await
+        .map_err(|error| format!("its copy in the cluster cannot be read: {error}"))?;
+    std::fs::rename(partial.path(), into).map_err(unwritable)
 }
 
 /// Compares every file with the checksum list, whose digest is in the journal.

@@ -86,7 +86,7 @@ async fn decide_rollback(
     let run = select_run_to_roll_back(journal, uid)?.clone();
     owner_check::require_helm_owner(&run, view)?;
     let stage = Stage::begin(emit, "backup", "the backup from before the run");
-    let backup = LocalBackup::find(&run, connection)?;
+    let backup = LocalBackup::find(&run, connection, &ask.installation.namespace).await?;
     stage.finish(backup.summary());
     let live = view.crds.as_ref().map_err(unreadable_problem)?;
     let stage = Stage::begin(emit, "judge", "the effect on each CRD and its objects");

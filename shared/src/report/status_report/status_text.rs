@@ -138,10 +138,11 @@ fn render_newest_run(newest: Option<&RunEntry>, locks: &[HeldLock], style: Style
     if let Some(backup) = &run.backup {
         let (content, size) = (backup.summarize(), format_bytes(backup.size_bytes));
         out.push_str(&format!(
-            "{:<12}backup: {content}, {size} on {} in {}\n",
+            "{:<12}backup: {content}, {size} on {} in {}{}\n",
             "",
             sanitize(&backup.host),
-            sanitize(&backup.folder)
+            sanitize(&backup.folder),
+            if backup.copy.is_some() { "; a copy in the cluster" } else { "" }
         ));
     }
     out

@@ -10,7 +10,7 @@ use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 use crate::plan::StepId;
 use crate::plan::journal::tests::entry;
-use crate::plan::journal::{BackupRef, JournalSnapshot, RunEntry, RunState, StepPhase};
+use crate::plan::journal::{BackupCopy, BackupRef, JournalSnapshot, RunEntry, RunState, StepPhase};
 use crate::report::status_report::{NamespaceState, UpgradeStatus, render};
 use crate::report::style::Style;
 
@@ -35,6 +35,7 @@ fn started_run() -> RunEntry {
         size_bytes: 3_250_586,
         crd_count: 1,
         object_count: 131,
+        copy: Some(BackupCopy { run: "20261123-0712".into(), secrets: 1 }),
     });
     run.begin_step(StepId::Crds, now);
     run.end_step(StepId::Crds, StepPhase::Done, "1 CRD applied", now);

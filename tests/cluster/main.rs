@@ -34,6 +34,7 @@ mod generated_objects;
 mod health;
 mod helm_passthrough;
 mod images;
+mod in_pod;
 mod journal;
 mod kill;
 mod lock;
@@ -104,6 +105,7 @@ fn run() -> Result<ExitCode> {
         helm_passthrough::TESTS,
         programs::TESTS,
         images::TESTS,
+        in_pod::TESTS,
         &health::tests(),
         crd_backup::TESTS,
         check::TESTS,

@@ -8,7 +8,9 @@ use mural_tests::sandbox::User;
 use serde_json::Value;
 
 use crate::Test;
-use crate::journal::{ensure_says, forget_other_workstation, newest_run, run_here, run_on_other_workstation, state_folder};
+use crate::journal::{
+    ensure_says, forget_other_workstation, newest_run, run_here, run_on_other_workstation, state_folder,
+};
 use crate::kill::state::{ClusterState, read_state};
 use crate::lock::{lock_names, newer_flags};
 use crate::refusals::upgrade;

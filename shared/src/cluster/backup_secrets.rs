@@ -138,11 +138,7 @@ pub async fn read_backup_copy(
 ///
 /// # Errors
 /// The API server rejects a request or does not answer.
-pub async fn delete_backup_copy(
-    cluster: &Cluster,
-    namespace: &str,
-    copy: &BackupCopy,
-) -> Result<(), BackupCopyError> {
+pub async fn delete_backup_copy(cluster: &Cluster, namespace: &str, copy: &BackupCopy) -> Result<(), BackupCopyError> {
     for part in 0..copy.secrets.min(MAX_PARTS) {
         let secret = secret_name(&copy.run, part);
         match cluster.request(Method::DELETE, &secret_path(namespace, &secret), None).await {
@@ -187,9 +183,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_copy_of_an_earlier_attempt_is_replaced() {
         let one = secret_path("hub", "mural-backup-r1-0");
-        let server = FakeApiServer::new()
-            .answer("POST", COLLECTION, [Answer::conflict("it exists")])
-            .answer("PUT", &one, [Answer::json(&json!({}))]);
+        let server = FakeApiServer::new().answer("POST", COLLECTION, [Answer::conflict("it exists")]).answer(
+            "PUT",
+            &one,
+            [Answer::json(&json!({}))],
+        );
         let stored = store_backup(&server.start(), "hub", "r1", folder_with_a_file().path()).await;
         assert_eq!(stored.unwrap(), copy());
         assert_eq!(server.requests(), [format!("POST {COLLECTION}"), format!("PUT {one}")]);

@@ -63,7 +63,9 @@ impl RunResult {
     pub fn from_report(report: &UpgradeReport, at: Timestamp) -> Self {
         let charts = |version: &dyn Fn(&crate::plan::ChartUpgrade) -> Option<String>| {
             let each = report.plan.charts.iter();
-            each.filter_map(|chart| Some(format!("{} {}", chart.release, version(chart)?))).collect::<Vec<_>>().join(", ")
+            each.filter_map(|chart| Some(format!("{} {}", chart.release, version(chart)?)))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let exit = Exit::from_code(report.exit_code);
         // A stopped step counts as failed in the report, and its exit code tells why.

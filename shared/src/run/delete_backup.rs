@@ -94,7 +94,9 @@ impl Explain for DeleteBackupError {
             Self::Elsewhere { .. } => {
                 "run the same command there, with the same context; or remove the folder there by hand".to_owned()
             }
-            Self::NoBackup { .. } | Self::NotRemoved { .. } | Self::StillListed { .. } | Self::Copy(_) => return Vec::new(),
+            Self::NoBackup { .. } | Self::NotRemoved { .. } | Self::StillListed { .. } | Self::Copy(_) => {
+                return Vec::new();
+            }
             Self::Cluster(error) => return error.hints(),
             Self::Connect(error) => return error.hints(),
         };

@@ -12,6 +12,7 @@ pub mod event;
 mod html_parts;
 pub mod human;
 pub mod image_list;
+pub mod job_manifest;
 pub mod migrate_report;
 pub mod permission_manifest;
 pub mod plan;

@@ -13,11 +13,36 @@ use crate::model::yaml::{self, YamlError};
 const ROLE_NAME: &str = "mural-upgrade";
 const RBAC_API: &str = "rbac.authorization.k8s.io";
 
-/// Renders one ClusterRole for cluster-wide permissions and one Role per namespace, each with a binding for this user.
+/// Who gets the permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A user, as the API server authenticates it.
+    User(&'a str),
+    /// The identity of a pod.
+    ServiceAccount {
+        /// Its namespace.
+        namespace: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+}
+
+impl Subject<'_> {
+    fn to_json(self) -> Value {
+        match self {
+            Self::User(name) => json!({"apiGroup": RBAC_API, "kind": "User", "name": name}),
+            Self::ServiceAccount { namespace, name } => {
+                json!({"kind": "ServiceAccount", "namespace": namespace, "name": name})
+            }
+        }
+    }
+}
+
+/// Renders one ClusterRole for cluster-wide permissions and one Role per namespace, each with a binding for this subject.
 ///
 /// # Errors
 /// The YAML cannot be written.
-pub fn render(permissions: &RequiredPermissions, user: &str) -> Result<String, YamlError> {
+pub fn render(permissions: &RequiredPermissions, subject: Subject<'_>) -> Result<String, YamlError> {
     let all: BTreeSet<&Permission> = permissions.required.iter().chain(&permissions.optional).collect();
     let places: BTreeSet<Option<&str>> = all.iter().map(|need| need.namespace.as_deref()).collect();
     let mut text = "# Everything that this upgrade sends to the API server, by this program, kubectl and helm.\n\
@@ -25,7 +50,7 @@ pub fn render(permissions: &RequiredPermissions, user: &str) -> Result<String, Y
         .to_owned();
     for place in places {
         let here = all.iter().copied().filter(|need| need.namespace.as_deref() == place);
-        for document in [build_role(place, here), build_binding(place, user)] {
+        for document in [build_role(place, here), build_binding(place, subject)] {
             text.push_str("---\n");
             text.push_str(&yaml::write(&document)?);
         }
@@ -52,13 +77,13 @@ fn build_role<'a>(namespace: Option<&str>, permissions: impl Iterator<Item = &'a
     json!({"apiVersion": format!("{RBAC_API}/v1"), "kind": kind, "metadata": build_metadata(namespace), "rules": rules})
 }
 
-fn build_binding(namespace: Option<&str>, user: &str) -> Value {
+fn build_binding(namespace: Option<&str>, subject: Subject<'_>) -> Value {
     let (kind, role) =
         if namespace.is_some() { ("RoleBinding", "Role") } else { ("ClusterRoleBinding", "ClusterRole") };
     json!({
         "apiVersion": format!("{RBAC_API}/v1"), "kind": kind, "metadata": build_metadata(namespace),
         "roleRef": {"apiGroup": RBAC_API, "kind": role, "name": ROLE_NAME},
-        "subjects": [{"apiGroup": RBAC_API, "kind": "User", "name": user}],
+        "subjects": [subject.to_json()],
     })
 }
 
@@ -86,7 +111,7 @@ mod tests {
             ],
             optional: vec![need(Some("m"), "statefulsets", "get")],
         };
-        let text = render(&permissions, "ops").unwrap();
+        let text = render(&permissions, Subject::User("ops")).unwrap();
         let documents = parse_documents(&text, ErrorDetail::Snippet).unwrap();
         let kinds: Vec<&str> = documents.iter().filter_map(|document| document["kind"].as_str()).collect();
         assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]);

@@ -21,7 +21,9 @@ const TERMINATION_LOG: &str = "/dev/termination-log";
 /// Publishes the result of a run that has a report. A result that cannot be written does not change the run's exit code.
 pub(crate) async fn publish_report(prepared: &Prepared, report: &UpgradeReport) {
     let in_pod = is_service_account(&prepared.session.installation.cluster);
-    if in_pod || has_run(report.outcome) {
+    // A rollout that is only followed is not written by us.
+    let has_written = has_run(report.outcome) && report.plan.has_changes();
+    if in_pod || has_written {
         publish(prepared, &RunResult::from_report(report, Timestamp::now())).await;
     }
 }

@@ -128,9 +128,14 @@ impl JobManifest {
 /// The exit codes after which another pod would end the same way.
 fn list_final_exit_codes() -> Vec<u8> {
     let is_final = |exit: &Exit| match exit {
-        Exit::Failed | Exit::ChangesFound | Exit::ChecksFailed | Exit::OnlyWarnings | Exit::Refused | Exit::Usage => {
-            true
-        }
+        Exit::Failed
+        | Exit::ChangesFound
+        | Exit::ChecksFailed
+        | Exit::OnlyWarnings
+        | Exit::Refused
+        | Exit::NotConfirmed
+        | Exit::MissingTool
+        | Exit::Usage => true,
         Exit::Success | Exit::TimedOut | Exit::Locked | Exit::Interrupted => false,
     };
     Exit::ALL.iter().filter(|exit| is_final(exit)).map(|exit| exit.code()).collect()
@@ -167,7 +172,10 @@ mod tests {
         let job = &all[4];
         assert!(!job.to_string().contains("canary"), "{job}");
         assert_eq!(job["spec"]["suspend"], true);
-        assert_eq!(job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"], json!([1, 2, 3, 4, 5, 64]));
+        assert_eq!(
+            job["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"],
+            json!([1, 2, 3, 4, 5, 8, 9, 64])
+        );
         assert_eq!(job["spec"]["template"]["spec"]["volumes"][1]["secret"]["secretName"], "mural-upgrade-1-1-0");
     }
 

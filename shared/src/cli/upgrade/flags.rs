@@ -54,6 +54,11 @@ pub enum Command {
     FluxManifests(Box<FluxManifestsFlags>),
     /// List the charts and images that the upgrade runs, with digests, for a mirror or to pull them in advance.
     Images(Box<ImagesFlags>),
+    /// Write the upgrade as a Kubernetes Job, with its ServiceAccount, Roles and values, to standard output.
+    ///
+    /// Apply it with `kubectl apply --filename -`, or commit it for Flux, Argo CD or Open Cluster Management. The Roles grant what
+    /// this plan needs, and nothing else.
+    Job(Box<JobFlags>),
     /// Show the current run (user, step and start time), the releases and the earlier runs.
     Status(Box<StatusFlags>),
     /// Continue an interrupted, failed or stopped run. Skip the steps that are already verified.
@@ -65,6 +70,26 @@ pub enum Command {
     /// Issues are a pending or failed release, a leftover keep annotation, a transitional CRD, a suspended HelmRelease and a
     /// damaged journal.
     Repair(Box<RepairFlags>),
+}
+
+/// The flags of `job`.
+#[derive(Debug, Args)]
+pub struct JobFlags {
+    /// Image with the plugins, helm and kubectl. Its entrypoint is `kubectl mural`.
+    #[arg(long, value_name = "IMAGE", help_heading = "Job")]
+    pub image: String,
+    /// Name of the Job; by default from the target version.
+    #[arg(long, value_name = "NAME", help_heading = "Job")]
+    pub name: Option<String>,
+    /// ServiceAccount of the pod.
+    #[arg(long, value_name = "NAME", default_value = "mural-run", help_heading = "Job")]
+    pub service_account: String,
+    /// Suspend the Job: it starts when somebody sets spec.suspend to false.
+    #[arg(long, help_heading = "Job")]
+    pub suspend: bool,
+    /// The charts, values and options of the upgrade.
+    #[command(flatten)]
+    pub upgrade: UpgradeFlags,
 }
 
 /// The flags of `plan`.
@@ -231,6 +256,7 @@ impl Cli {
         match &self.command {
             Some(Command::Plan(flags)) => &flags.upgrade.run_flags,
             Some(Command::Images(flags)) => &flags.upgrade.run_flags,
+            Some(Command::Job(flags)) => &flags.upgrade.run_flags,
             Some(Command::Apply(flags)) => &flags.run_flags,
             Some(Command::FluxManifests(flags)) => &flags.upgrade.run_flags,
             Some(Command::Resume(flags)) => &flags.run_flags,

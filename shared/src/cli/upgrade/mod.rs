@@ -5,6 +5,7 @@
 
 pub mod flags;
 mod images_command;
+mod job_command;
 mod perform_command;
 mod recovery;
 mod status_command;
@@ -32,6 +33,7 @@ use crate::prepare::{appliance_registry, flux_follow, handover};
 use crate::prepare::{prepare, prepare_resume, prepare_saved_plan};
 use crate::problem::{Exit, Problem};
 use crate::report::event::{Emit, Event};
+use crate::report::permission_manifest::Subject;
 use crate::report::style::Style;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
 use crate::report::{permission_manifest, plan, upgrade_html, upgrade_markdown, upgrade_result};
@@ -57,6 +59,7 @@ pub fn run_command(parsed: &Cli) -> Result<Exit, Problem> {
     match (&parsed.run_flags().explain, &parsed.command) {
         (Some(id), _) => explain_guard(id),
         (None, Some(Command::Images(flags))) => block_on(images_command::images(flags)),
+        (None, Some(Command::Job(flags))) => block_on(job_command::job(flags)),
         (None, Some(Command::Rollback(flags))) => block_on(recovery::rollback(flags)),
         (None, Some(Command::Repair(flags))) => block_on(recovery::repair(flags)),
         (None, _) => block_on(async { upgrade(UpgradeRequest::from_cli(parsed).await?).await }),
@@ -288,7 +291,7 @@ fn write_role_file(plan: &Plan, flags: &RunFlags) -> Result<(), Problem> {
 fn render_roles(plan: &Plan, user: Option<&str>) -> Result<String, Problem> {
     let ours = || plan.cluster.user.as_deref().map_err(|failure| Problem::failure(failure.to_string()));
     let user = user.map_or_else(ours, Ok)?;
-    permission_manifest::render(&plan.permissions, user)
+    permission_manifest::render(&plan.permissions, Subject::User(user))
         .map_err(|error| Problem::failure("cannot render the Roles as YAML").with_source(error))
 }
 

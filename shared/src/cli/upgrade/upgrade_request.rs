@@ -87,6 +87,7 @@ impl<'a> UpgradeRequest<'a> {
             Some(Command::FluxManifests(flags)) => (&flags.upgrade, None, false),
             Some(Command::Plan(flags)) => (&flags.upgrade, flags.save.as_deref(), true),
             Some(Command::Images(flags)) => (&flags.upgrade, None, true),
+            Some(Command::Job(flags)) => (&flags.upgrade, None, true),
             Some(Command::Status(_) | Command::Rollback(_) | Command::Repair(_)) | None => (&cli.upgrade, None, false),
         };
         let commit_folder = upgrade.owners.write.as_deref();

@@ -1,0 +1,132 @@
+//! `kubectl mural upgrade job`: writes an upgrade as a Kubernetes Job to standard output.
+//!
+//! The plan is prepared as by `plan`: it tells which rights the pod needs. What the pod cannot have, such as a local chart, is refused
+//! here and not in the pod.
+
+use std::path::Path;
+
+use crate::ask::{ClusterAccess, UpgradeSpec, ValueFlag};
+use crate::cli::environment::read_environment;
+use crate::cli::progress_output::ProgressOutput;
+use crate::cli::signals::Signals;
+use crate::cli::upgrade::flags::{EventsFlag, JobFlags};
+use crate::cli::{Stream, style_for};
+use crate::model::chart::ChartRef;
+use crate::prepare::prepare;
+use crate::prepare::prepared::RunMode;
+use crate::problem::{Exit, Problem};
+use crate::report::event::Event;
+use crate::report::job_manifest::{JobManifest, VALUES_DIR};
+
+/// How long a pod waits for another run to end.
+const WAIT_FOR_LOCK: &str = "10m";
+/// The longest name of a Job whose pods get a name from it.
+const MAX_NAME_LENGTH: usize = 63;
+
+/// Prepares the plan and prints the manifests.
+pub(crate) async fn job(flags: &JobFlags) -> Result<Exit, Problem> {
+    let ask = flags.upgrade.to_ask()?;
+    let PodRequest { spec, files } = PodRequest::new(&ask)?;
+    let manifest = JobManifest {
+        name: flags.name.clone().unwrap_or_else(|| default_name(&ask)),
+        namespace: ask.installation.namespace.clone(),
+        image: flags.image.clone(),
+        service_account: flags.service_account.clone(),
+        args: list_args(&spec, &flags.upgrade.run_flags.timeout),
+        files,
+        suspended: flags.suspend,
+    };
+    let limits = flags.upgrade.run_flags.to_limits()?;
+    let mode = RunMode::new(false, limits.wait_for_lock);
+    let env = read_environment(flags.upgrade.registry.registry_config.as_deref(), mode)?;
+    let is_json = flags.upgrade.run_flags.events == EventsFlag::Json;
+    let progress = ProgressOutput::new(is_json, style_for(Stream::Stderr, flags.upgrade.run_flags.style));
+    let emit = |event: Event| progress.show_event(&event);
+    let prepared = Signals::new()?.run_read_only(prepare(ask, env, &emit)).await?;
+    progress.finish();
+    if prepared.plan.is_refused() {
+        return Err(Problem::new(Exit::Refused, "a guard refuses this upgrade: the Job would end at once")
+            .with_hint("kubectl mural upgrade plan, with the same flags, shows the reason"));
+    }
+    let text = manifest
+        .render(&prepared.plan.permissions)
+        .map_err(|error| Problem::failure("cannot render the Job as YAML").with_source(error))?;
+    Stream::Stdout.write(&text);
+    Ok(Exit::Success)
+}
+
+/// The request as the pod makes it, and the files that it reads.
+struct PodRequest {
+    spec: UpgradeSpec,
+    files: Vec<(String, String)>,
+}
+
+impl PodRequest {
+    /// # Errors
+    /// The request needs something that a pod does not have, or a values file cannot be read.
+    fn new(ask: &UpgradeSpec) -> Result<Self, Problem> {
+        require_reachable(ask)?;
+        let mut spec = ask.clone();
+        spec.installation.cluster = ClusterAccess::default();
+        let mut files = Vec::new();
+        for flag in spec.crds_values.flags.iter_mut().chain(&mut spec.values.flags) {
+            let ValueFlag::File(path) = flag else {
+                return Err(Problem::usage(
+                    "a Job takes values from files only: everyone who may read Jobs sees its arguments",
+                )
+                .with_hint(
+                    "write the values of --set, --set-string, --set-json and --set-file to a file, and name it with -f",
+                ));
+            };
+            let name = format!("{}.yaml", files.len());
+            files.push((name.clone(), read_values(path)?));
+            *path = Path::new(VALUES_DIR).join(name);
+        }
+        Ok(Self { spec, files })
+    }
+}
+
+/// Refuses what only this workstation has.
+fn require_reachable(ask: &UpgradeSpec) -> Result<(), Problem> {
+    let is_remote = |chart: &ChartRef| matches!(chart, ChartRef::Oci { .. });
+    let local = [
+        (!is_remote(&ask.app.chart), "--chart"),
+        (!is_remote(&ask.crds.chart), "--crds-chart"),
+        (ask.registry.ca_file.is_some(), "--ca-file"),
+        (ask.registry.config.is_some(), "--registry-config"),
+        (ask.appliance.bundle.is_some(), "--bundle"),
+        (!ask.helm_options.to_post_renderer_args().is_empty(), "--post-renderer"),
+    ];
+    match local.iter().find(|(is_local, _)| *is_local) {
+        None => Ok(()),
+        Some((_, flag)) => {
+            Err(Problem::usage(format!("{flag} names a file of this workstation, which the pod does not have"))
+                .with_hint(
+                    "use charts of a registry (oci://…); mount other files by hand, and add the flag to the Job's args",
+                ))
+        }
+    }
+}
+
+fn read_values(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Problem::usage(format!("cannot read the values file {}", path.display())).with_source(error))
+}
+
+/// `upgrade --to … --yes …`: the image starts `kubectl mural`.
+fn list_args(spec: &UpgradeSpec, timeout: &str) -> Vec<String> {
+    let command = spec.upgrade_command();
+    let added = ["--timeout", timeout, "--wait-for-lock", WAIT_FOR_LOCK, "--events", "json", "--yes"];
+    command.into_iter().skip_while(|word| word != "upgrade").chain(added.map(str::to_owned)).collect()
+}
+
+/// `mural-upgrade-1-1-0-rc-3`. A Job cannot change, so every target has its own name.
+fn default_name(ask: &UpgradeSpec) -> String {
+    let targets = [&ask.app, &ask.crds];
+    let version =
+        targets.iter().find_map(|target| target.version.as_ref()).map(ToString::to_string).unwrap_or_default();
+    let dashed = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    let mut name: String = format!("mural-upgrade-{version}").chars().map(dashed).collect();
+    name.truncate(MAX_NAME_LENGTH);
+    name.trim_end_matches('-').to_owned()
+}

@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mural::model::yaml::{ErrorDetail, parse_documents};
 use mural_tests::sandbox::User;
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ use crate::Test;
 use crate::journal::{ensure_says, newest_run};
 use crate::lock::newer_flags;
 use crate::refusals::{command, upgrade};
-use crate::small::NAMESPACE;
+use crate::small::{CANARY, NAMESPACE};
 use crate::test_cluster::{CommandOutput, TestCluster, to_command_output};
 
 /// The tests of this module.
@@ -95,18 +96,33 @@ fn read_authority(test_cluster: &TestCluster) -> Result<Vec<u8>> {
     }
 }
 
-/// Makes the ServiceAccount, and grants it what the plan says that the run needs, and nothing else.
-fn grant(test_cluster: &TestCluster) -> Result<()> {
+/// Applies what `upgrade job` prints, the Job apart, and returns the arguments of its container: the ServiceAccount has the rights of
+/// the plan, and nothing else.
+fn apply_job(test_cluster: &TestCluster) -> Result<Vec<String>> {
     let delete = ["delete", "serviceaccount", ACCOUNT, "--namespace", NAMESPACE, "--ignore-not-found"];
     test_cluster.run(User::Admin, "kubectl", &delete)?.expect_code(0)?;
-    let create = ["create", "serviceaccount", ACCOUNT, "--namespace", NAMESPACE];
-    test_cluster.run(User::Admin, "kubectl", &create)?.expect_code(0)?;
-    let user = format!("--explain-permissions=system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
-    let flags = [newer_flags(&[]).as_slice(), &[user.as_str()]].concat();
-    let roles = upgrade(test_cluster, User::Admin, &["plan"], &flags)?.expect_code(0)?.stdout;
-    let apply = ["apply", "--server-side", "--filename", "-"];
-    test_cluster.run_with(User::Admin, "kubectl", &apply, &roles, &[])?.expect_code(0)?;
-    Ok(())
+    let flags = newer_flags(&["--image", "registry.example.com/mural:0.1.0", "--service-account", ACCOUNT]);
+    let printed = upgrade(test_cluster, User::Admin, &["job"], &flags)?.expect_code(0)?.stdout;
+    let documents = parse_documents(&printed, ErrorDetail::LocationOnly)?;
+    let (jobs, others): (Vec<Value>, Vec<Value>) = documents.into_iter().partition(|one| one["kind"] == "Job");
+    ensure!(!jobs.iter().any(|job| job.to_string().contains(CANARY)), "a secret value is in the Job");
+    crate::crd_backup::apply(test_cluster, &others)?;
+    // The API server accepts the Job too.
+    let dry_run = ["create", "--dry-run=server", "--filename", "-"];
+    let job = jobs.first().context("no Job")?;
+    test_cluster.run_with(User::Admin, "kubectl", &dry_run, &job.to_string(), &[])?.expect_code(0)?;
+    let args = job.pointer("/spec/template/spec/containers/0/args").and_then(Value::as_array).context("no args")?;
+    Ok(args.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// The values that the Job mounts, as a file of the pod.
+fn write_mounted_values(test_cluster: &TestCluster, pod: &Pod, args: &[String]) -> Result<Vec<String>> {
+    let secret = test_cluster.get(&["secret", "mural-upgrade-1-1-0-rc-3", "--namespace", NAMESPACE])?;
+    for (name, content) in secret["data"].as_object().context("no values")? {
+        std::fs::write(pod.home.join(name), STANDARD.decode(content.as_str().context("not text")?)?)?;
+    }
+    let home = format!("{}/", pod.home.display());
+    Ok(args.iter().map(|arg| arg.replace("/values/", &home)).collect())
 }
 
 fn read_result(test_cluster: &TestCluster) -> Result<Value> {
@@ -115,7 +131,7 @@ fn read_result(test_cluster: &TestCluster) -> Result<Value> {
 
 fn upgrade_and_roll_back(test_cluster: &TestCluster) -> Result<()> {
     test_cluster.install_older()?;
-    grant(test_cluster)?;
+    let args = apply_job(test_cluster)?;
     let pod = Pod::create(test_cluster)?;
     // Refused in the pod: the reason is where a machine finds it.
     let in_pod = |flags: &[&str]| pod.run(&command(test_cluster, User::Operator, &[], flags)?);
@@ -123,7 +139,9 @@ fn upgrade_and_roll_back(test_cluster: &TestCluster) -> Result<()> {
     ensure!(refused.code == 5, "{}", refused.all_text());
     let result = read_result(test_cluster)?;
     ensure!(result["outcome"] == "refused" && result["why"].is_string(), "{result}");
-    let upgraded = in_pod(&newer_flags(&["--yes"]))?.expect_code(0)?;
+    let mut entry = test_cluster.command(User::Operator, "kubectl-mural")?;
+    entry.args(write_mounted_values(test_cluster, &pod, &args)?);
+    let upgraded = pod.run(&entry)?.expect_code(0)?;
     ensure_says(&upgraded, &["a copy in 1 Secret"])?;
     let result = read_result(test_cluster)?;
     ensure!(result["outcome"] == "done" && result["exit"] == "0" && result["task"] == "upgrade", "{result}");

@@ -14,6 +14,10 @@ use crate::problem::Exit;
 
 /// Where the pod finds the values files.
 pub const VALUES_DIR: &str = "/values";
+/// Where the pod finds the logins of registries.
+pub const REGISTRY_DIR: &str = "/registry";
+/// The file there, as in a Secret of type `kubernetes.io/dockerconfigjson`.
+pub const REGISTRY_FILE: &str = ".dockerconfigjson";
 /// A user that owns nothing in the image.
 const USER_ID: u32 = 65532;
 /// How long a pod may take to reach its next safe point.
@@ -36,6 +40,8 @@ pub struct JobManifest {
     pub args: Vec<String>,
     /// The files below [`VALUES_DIR`].
     pub files: Vec<(String, String)>,
+    /// The Secret with the logins of registries, of type `kubernetes.io/dockerconfigjson`.
+    pub registry_secret: Option<String>,
     /// Whether the Job waits until somebody sets `suspend: false`.
     pub suspended: bool,
 }
@@ -98,6 +104,10 @@ impl JobManifest {
             mounts.push(json!({"name": "values", "mountPath": VALUES_DIR, "readOnly": true}));
             volumes.push(json!({"name": "values", "secret": {"secretName": self.name}}));
         }
+        if let Some(secret) = &self.registry_secret {
+            mounts.push(json!({"name": "registry", "mountPath": REGISTRY_DIR, "readOnly": true}));
+            volumes.push(json!({"name": "registry", "secret": {"secretName": secret}}));
+        }
         json!({
             "serviceAccountName": self.service_account,
             "restartPolicy": "Never",
@@ -155,6 +165,7 @@ mod tests {
             service_account: "mural-run".into(),
             args: vec!["upgrade".into(), "--to=1.1.0".into(), "--yes".into()],
             files: files.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect(),
+            registry_secret: None,
             suspended: true,
         };
         let required = vec![Permission::new(Some("hub"), "", "secrets", "get")];

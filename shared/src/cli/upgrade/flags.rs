@@ -84,6 +84,9 @@ pub struct JobFlags {
     /// ServiceAccount of the pod.
     #[arg(long, value_name = "NAME", default_value = "mural-run", help_heading = "Job")]
     pub service_account: String,
+    /// Secret with the logins of the registry, of type kubernetes.io/dockerconfigjson.
+    #[arg(long, value_name = "NAME", help_heading = "Job")]
+    pub registry_secret: Option<String>,
     /// Suspend the Job: it starts when somebody sets spec.suspend to false.
     #[arg(long, help_heading = "Job")]
     pub suspend: bool,

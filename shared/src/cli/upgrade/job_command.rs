@@ -3,7 +3,7 @@
 //! The plan is prepared as by `plan`: it tells which rights the pod needs. What the pod cannot have, such as a local chart, is refused
 //! here and not in the pod.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::ask::{ClusterAccess, UpgradeSpec, ValueFlag};
 use crate::cli::environment::read_environment;
@@ -16,7 +16,7 @@ use crate::prepare::prepare;
 use crate::prepare::prepared::RunMode;
 use crate::problem::{Exit, Problem};
 use crate::report::event::Event;
-use crate::report::job_manifest::{JobManifest, VALUES_DIR};
+use crate::report::job_manifest::{JobManifest, REGISTRY_DIR, REGISTRY_FILE, VALUES_DIR};
 
 /// How long a pod waits for another run to end.
 const WAIT_FOR_LOCK: &str = "10m";
@@ -26,7 +26,7 @@ const MAX_NAME_LENGTH: usize = 63;
 /// Prepares the plan and prints the manifests.
 pub(crate) async fn job(flags: &JobFlags) -> Result<Exit, Problem> {
     let ask = flags.upgrade.to_ask()?;
-    let PodRequest { spec, files } = PodRequest::new(&ask)?;
+    let PodRequest { spec, files } = PodRequest::new(&ask, flags.registry_secret.as_deref())?;
     let manifest = JobManifest {
         name: flags.name.clone().unwrap_or_else(|| default_name(&ask)),
         namespace: ask.installation.namespace.clone(),
@@ -34,6 +34,7 @@ pub(crate) async fn job(flags: &JobFlags) -> Result<Exit, Problem> {
         service_account: flags.service_account.clone(),
         args: list_args(&spec, &flags.upgrade.run_flags.timeout),
         files,
+        registry_secret: flags.registry_secret.clone(),
         suspended: flags.suspend,
     };
     let limits = flags.upgrade.run_flags.to_limits()?;
@@ -64,24 +65,21 @@ struct PodRequest {
 impl PodRequest {
     /// # Errors
     /// The request needs something that a pod does not have, or a values file cannot be read.
-    fn new(ask: &UpgradeSpec) -> Result<Self, Problem> {
+    fn new(ask: &UpgradeSpec, registry_secret: Option<&str>) -> Result<Self, Problem> {
         require_reachable(ask)?;
         let mut spec = ask.clone();
         spec.installation.cluster = ClusterAccess::default();
         let mut files = Vec::new();
         for flag in spec.crds_values.flags.iter_mut().chain(&mut spec.values.flags) {
-            let ValueFlag::File(path) = flag else {
-                return Err(Problem::usage(
-                    "a Job takes values from files only: everyone who may read Jobs sees its arguments",
-                )
-                .with_hint(
-                    "write the values of --set, --set-string, --set-json and --set-file to a file, and name it with -f",
-                ));
-            };
+            let ValueFlag::File(path) = flag else { return Err(value_on_the_command_line()) };
             let name = format!("{}.yaml", files.len());
-            files.push((name.clone(), read_values(path)?));
-            *path = Path::new(VALUES_DIR).join(name);
+            *path = move_to_pod(path, name, &mut files)?;
         }
+        if let Some(path) = &mut spec.registry.ca_file {
+            *path = move_to_pod(path, "registry-ca.crt".to_owned(), &mut files)?;
+        }
+        // The logins of this workstation are not printed: the pod has a Secret of its own.
+        spec.registry.config = registry_secret.map(|_| Path::new(REGISTRY_DIR).join(REGISTRY_FILE));
         Ok(Self { spec, files })
     }
 }
@@ -92,25 +90,32 @@ fn require_reachable(ask: &UpgradeSpec) -> Result<(), Problem> {
     let local = [
         (!is_remote(&ask.app.chart), "--chart"),
         (!is_remote(&ask.crds.chart), "--crds-chart"),
-        (ask.registry.ca_file.is_some(), "--ca-file"),
-        (ask.registry.config.is_some(), "--registry-config"),
         (ask.appliance.bundle.is_some(), "--bundle"),
         (!ask.helm_options.to_post_renderer_args().is_empty(), "--post-renderer"),
     ];
     match local.iter().find(|(is_local, _)| *is_local) {
         None => Ok(()),
-        Some((_, flag)) => {
-            Err(Problem::usage(format!("{flag} names a file of this workstation, which the pod does not have"))
-                .with_hint(
-                    "use charts of a registry (oci://…); mount other files by hand, and add the flag to the Job's args",
-                ))
-        }
+        Some((_, flag)) => Err(Problem::usage(format!(
+            "{flag} names a file of this workstation, which the pod does not have"
+        ))
+        .with_hint(
+            "use charts of a registry (oci://…); mount other files by hand, and add the flag to the args of the Job",
+        )),
     }
 }
 
-fn read_values(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Problem::usage(format!("cannot read the values file {}", path.display())).with_source(error))
+/// Reads a file of this workstation, and returns its path in the pod.
+fn move_to_pod(path: &Path, name: String, files: &mut Vec<(String, String)>) -> Result<PathBuf, Problem> {
+    let content = std::fs::read_to_string(path)
+        .map_err(|error| Problem::usage(format!("cannot read {}", path.display())).with_source(error))?;
+    let in_pod = Path::new(VALUES_DIR).join(&name);
+    files.push((name, content));
+    Ok(in_pod)
+}
+
+fn value_on_the_command_line() -> Problem {
+    Problem::usage("a Job takes values from files only: everyone who may read Jobs sees its arguments")
+        .with_hint("write the values of --set, --set-string, --set-json and --set-file to a file, and name it with -f")
 }
 
 /// `upgrade --to … --yes …`: the image starts `kubectl mural`.

@@ -13,7 +13,7 @@ use crate::cli::upgrade::flags::{EventsFlag, JobFlags};
 use crate::cli::{Stream, style_for};
 use crate::model::chart::ChartRef;
 use crate::prepare::prepare;
-use crate::prepare::prepared::RunMode;
+use crate::prepare::prepared::{Environment, RunMode};
 use crate::problem::{Exit, Problem};
 use crate::report::event::Event;
 use crate::report::job_manifest::{JobManifest, REGISTRY_DIR, REGISTRY_FILE, VALUES_DIR};
@@ -40,6 +40,8 @@ pub(crate) async fn job(flags: &JobFlags) -> Result<Exit, Problem> {
     let limits = flags.upgrade.run_flags.to_limits()?;
     let mode = RunMode::new(false, limits.wait_for_lock);
     let env = read_environment(flags.upgrade.registry.registry_config.as_deref(), mode)?;
+    // The backup reads more than the upgrade itself.
+    let env = Environment { backup_enabled: flags.upgrade.backup.to_request().is_some(), ..env };
     let is_json = flags.upgrade.run_flags.events == EventsFlag::Json;
     let progress = ProgressOutput::new(is_json, style_for(Stream::Stderr, flags.upgrade.run_flags.style));
     let emit = |event: Event| progress.show_event(&event);

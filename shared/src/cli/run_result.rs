@@ -1,6 +1,6 @@
 //! Publishes the result of a run for machines: the ConfigMap `mural-result`, and in a pod the termination message.
 //!
-//! A refused run writes nothing to the cluster, except in a pod: there nobody reads the screen.
+//! A refused run writes nothing to the cluster, except in a pod: there no one reads the screen.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! A copy of a run's backup in the cluster: the archive of its folder, in Secrets beside the journal.
 //!
-//! The folder of a run in a pod ends with the pod, and a second workstation does not have the folder of the first. Whoever may read
-//! the journal may read this copy. Input: a folder. Output: the number of Secrets, and later the folder again. The caller compares
+//! The folder of a run in a pod ends with the pod, and a second workstation does not have the folder of the first. A user who may
+//! read the journal may read this copy. Input: a folder. Output: the number of Secrets, and later the folder again. The caller compares
 //! the checksums with the journal; nothing here is trusted.
 
 use std::path::Path;

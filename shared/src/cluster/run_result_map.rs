@@ -1,4 +1,6 @@
 //! Writes the result of a run: the ConfigMap `mural-result`.
+//!
+//! Input: the ConfigMap as `report/run_result.rs` builds it. Output: none; the ConfigMap of the run before is replaced.
 
 use http::Method;
 use serde_json::Value;

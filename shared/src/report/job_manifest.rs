@@ -42,7 +42,7 @@ pub struct JobManifest {
     pub files: Vec<(String, String)>,
     /// The Secret with the logins of registries, of type `kubernetes.io/dockerconfigjson`.
     pub registry_secret: Option<String>,
-    /// Whether the Job waits until somebody sets `suspend: false`.
+    /// Whether the Job waits until a user sets `suspend: false`.
     pub suspended: bool,
 }
 

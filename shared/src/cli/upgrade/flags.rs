@@ -87,7 +87,7 @@ pub struct JobFlags {
     /// Secret with the logins of the registry, of type kubernetes.io/dockerconfigjson.
     #[arg(long, value_name = "NAME", help_heading = "Job")]
     pub registry_secret: Option<String>,
-    /// Suspend the Job: it starts when somebody sets spec.suspend to false.
+    /// Suspend the Job: it starts when a user sets spec.suspend to false.
     #[arg(long, help_heading = "Job")]
     pub suspend: bool,
     /// The charts, values and options of the upgrade.

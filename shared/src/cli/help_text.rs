@@ -92,6 +92,15 @@ const UPGRADE_HELP: [VerbHelp; 9] = [
         codes: READ_CODES,
     },
     VerbHelp {
+        verb: "job",
+        examples: "  # Run the upgrade in the cluster, with the rights of its plan
+  kubectl mural upgrade job --to 1.1.0-rc.3 --crds 0.7.4 -f values.yaml --image IMAGE | kubectl apply -f -
+
+  # Commit it, and start it later
+  kubectl mural upgrade job --to 1.1.0-rc.3 --crds 0.7.4 --image IMAGE --suspend > upgrade-job.yaml",
+        codes: READ_CODES,
+    },
+    VerbHelp {
         verb: "apply",
         examples: "  # Apply a saved plan, with the value flags of the plan
   kubectl mural upgrade apply plan.json -f values.yaml",

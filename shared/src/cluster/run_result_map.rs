@@ -1,6 +1,7 @@
 //! Writes the result of a run: the ConfigMap `mural-result`.
 //!
 //! Input: the ConfigMap as `report/run_result.rs` builds it. Output: none; the ConfigMap of the run before is replaced.
+//! `cli/run_result.rs` decides when a result is written.
 
 use http::Method;
 use serde_json::Value;

@@ -52,7 +52,7 @@ struct VerbHelp {
     codes: &'static [Exit],
 }
 
-const UPGRADE_HELP: [VerbHelp; 9] = [
+const UPGRADE_HELP: [VerbHelp; 10] = [
     VerbHelp {
         verb: "",
         examples: "  # Plan the upgrade, show the plan, confirm, apply and verify
@@ -98,7 +98,7 @@ const UPGRADE_HELP: [VerbHelp; 9] = [
 
   # Commit it, and start it later
   kubectl mural upgrade job --to 1.1.0-rc.3 --crds 0.7.4 --image IMAGE --suspend > upgrade-job.yaml",
-        codes: READ_CODES,
+        codes: &Exit::ALL,
     },
     VerbHelp {
         verb: "apply",

@@ -3,13 +3,12 @@
 //! The cards themselves stand in `checks/` and `guards/`; this file only collects, sorts and prints them. Unit tests compare CHECKS.md
 //! with [`render_checks_page`], and the ids with each other.
 
-use crate::problem::suggest::unknown_check;
 use std::fmt::Write as _;
 
 use crate::checks::{crd_changes, health_checks};
 use crate::guards;
 use crate::model::check::{Card, docs_link};
-use crate::problem::Problem;
+use crate::problem::suggest::UnknownCheck;
 
 /// Every card, ordered by section and then by position in its list.
 #[must_use]
@@ -27,12 +26,12 @@ pub fn cards() -> Vec<&'static Card> {
 ///
 /// # Errors
 /// A usage error if no card has this id. Its hints show the most similar ids.
-pub fn find_card(flag: &str, id: &str) -> Result<&'static Card, Problem> {
+pub fn find_card(flag: &str, id: &str) -> Result<&'static Card, UnknownCheck> {
     let all = cards();
     all.iter()
         .copied()
         .find(|card| card.id == id)
-        .ok_or_else(|| unknown_check(flag, id, all.iter().map(|card| card.id)))
+        .ok_or_else(|| UnknownCheck::new(flag, id, all.iter().map(|card| card.id)))
 }
 
 /// One check as `--explain ID` prints it.
@@ -90,6 +89,7 @@ const PAGE_INTRODUCTION: &str = "# Checks\n\nEvery check has an id, which is als
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Problem;
 
     #[test]
     fn ids_are_unique_and_cards_complete() {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn an_unknown_id_names_its_neighbours() {
-        let problem = find_card("--explain", "crd-establish").unwrap_err();
+        let problem = Problem::from(find_card("--explain", "crd-establish").unwrap_err());
         assert!(problem.hints[0].contains("crd-established"), "{:?}", problem.hints);
         assert_eq!(problem.exit.code(), 64);
         assert!(find_card("--explain", "crd-established").is_ok());

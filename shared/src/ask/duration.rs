@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::problem::Problem;
+use super::usage_error::UsageError;
 
 /// Go's longest duration, about 292 years (<https://pkg.go.dev/time#Duration>): helm and kubectl refuse a longer one.
 const MAX_NANOSECONDS: u128 = i64::MAX as u128;
@@ -22,15 +22,12 @@ const UNITS: [(&str, u128); 8] = [
 /// Reads a duration as Go's `time.ParseDuration` does: `30s`, `1.5h`, `1h30m`, `0`. None is negative.
 ///
 /// # Errors
-/// A usage problem that names the flag: the text is no duration, has no unit, or is longer than Go's longest duration.
-pub fn parse_duration(flag: &str, text: &str) -> Result<Duration, Problem> {
-    parse_go_duration(text).map_err(|error| {
-        let (reason, hint) = match error {
-            DurationError::Syntax => ("is not a duration", "write it like 30s, 5m, 1.5h or 1h30m".to_owned()),
-            DurationError::MissingUnit => ("has no unit", format!("write {text}s for seconds or {text}m for minutes")),
-            DurationError::TooLong => ("is too long", "use at most 2562047h".to_owned()),
-        };
-        Problem::usage(format!("{flag} {text:?} {reason}")).with_hint(hint)
+/// The text is no duration, has no unit, or is longer than Go's longest duration.
+pub fn parse_duration(flag: &str, text: &str) -> Result<Duration, UsageError> {
+    parse_go_duration(text).map_err(|defect| UsageError::Duration {
+        flag: flag.to_owned(),
+        text: text.to_owned(),
+        defect,
     })
 }
 
@@ -39,7 +36,7 @@ pub fn parse_duration(flag: &str, text: &str) -> Result<Duration, Problem> {
 ///
 /// # Errors
 /// As [`parse_duration`].
-pub fn parse_request_timeout(text: &str) -> Result<Duration, Problem> {
+pub fn parse_request_timeout(text: &str) -> Result<Duration, UsageError> {
     match text.parse::<u32>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
         Err(_) => parse_duration("--request-timeout", text),
@@ -47,11 +44,28 @@ pub fn parse_request_timeout(text: &str) -> Result<Duration, Problem> {
 }
 
 /// Why a text is not a duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum DurationError {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// Not a number with a unit.
+    #[error("is not a duration")]
     Syntax,
+    /// A number without a unit.
+    #[error("has no unit")]
     MissingUnit,
+    /// Longer than Go's longest duration.
+    #[error("is too long")]
     TooLong,
+}
+
+impl DurationError {
+    /// How to write it.
+    pub(super) fn hint(self, text: &str) -> String {
+        match self {
+            Self::Syntax => "write it like 30s, 5m, 1.5h or 1h30m".to_owned(),
+            Self::MissingUnit => format!("write {text}s for seconds or {text}m for minutes"),
+            Self::TooLong => "use at most 2562047h".to_owned(),
+        }
+    }
 }
 
 fn parse_go_duration(text: &str) -> Result<Duration, DurationError> {
@@ -106,8 +120,9 @@ fn scale_fraction(digits: &str, nanoseconds: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::{Exit, Explain};
 
-    fn read(text: &str) -> Result<Duration, Problem> {
+    fn read(text: &str) -> Result<Duration, UsageError> {
         parse_duration("--timeout", text)
     }
 
@@ -158,14 +173,13 @@ mod tests {
             "9223372036854775808ns",
         ];
         for text in wrong {
-            assert_eq!(read(text).unwrap_err().exit, crate::problem::Exit::Usage, "{text}");
+            assert_eq!(read(text).unwrap_err().exit(), Exit::Usage, "{text}");
         }
     }
 
     #[test]
     fn a_number_without_a_unit_is_refused_with_both_readings() {
-        let problem = read("20").unwrap_err();
-        assert!(problem.hints.iter().any(|hint| hint.contains("20s") && hint.contains("20m")), "{problem:?}");
+        assert_eq!(read("20").unwrap_err().hints(), ["write 20s for seconds or 20m for minutes"]);
         assert_eq!(parse_request_timeout("20").unwrap(), Duration::from_secs(20));
         assert_eq!(parse_request_timeout("1m").unwrap(), Duration::from_secs(60));
         assert!(parse_request_timeout("1x").is_err());

@@ -3,7 +3,7 @@
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::problem::Problem;
+use super::usage_error::UsageError;
 
 /// helm's flags other than values. A flag that the installed helm does not support is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -56,12 +56,10 @@ impl HelmOptions {
     ///
     /// # Errors
     /// A usage error with the flag and the helm version that supports it.
-    pub fn check_supported_by(&self, helm: &Version) -> Result<(), Problem> {
+    pub fn check_supported_by(&self, helm: &Version) -> Result<(), UsageError> {
         let newer = [("--server-side", self.server_side.is_some()), ("--force-conflicts", self.force_conflicts)];
         match newer.into_iter().find(|(_, is_set)| *is_set && helm.major < 4) {
-            Some((flag, _)) => Err(Problem::usage(format!("helm {helm} does not support {flag}")).with_hint(format!(
-                "use helm 4 (set HELM_BIN or put it first on PATH), or run the command without {flag}"
-            ))),
+            Some((flag, _)) => Err(UsageError::HelmFlag { helm: helm.clone(), flag }),
             None => Ok(()),
         }
     }
@@ -101,7 +99,7 @@ mod tests {
     fn an_unsupported_flag_is_refused() {
         let newer = HelmOptions { server_side: Some(ServerSide::True), ..HelmOptions::default() };
         let refused = newer.check_supported_by(&Version::new(3, 22, 0)).unwrap_err();
-        assert!(refused.message.contains("--server-side") && refused.message.contains("3.22.0"), "{refused:?}");
+        assert!(refused.to_string().contains("--server-side") && refused.to_string().contains("3.22.0"), "{refused:?}");
         assert!(newer.check_supported_by(&Version::new(4, 1, 0)).is_ok());
         let old = HelmOptions { no_hooks: true, history_max: Some(0), ..HelmOptions::default() };
         assert!(old.check_supported_by(&Version::new(3, 17, 0)).is_ok());

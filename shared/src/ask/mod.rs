@@ -7,6 +7,7 @@ mod command_line;
 mod duration;
 pub mod expect;
 mod helm_options;
+pub mod usage_error;
 pub mod waivers;
 
 use std::any::Any;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::usage_error::UsageError;
 use crate::ask::waivers::Waivers;
 use crate::model::chart::ChartRef;
 use crate::model::chart_version::ChartVersion;
@@ -23,7 +25,6 @@ use crate::model::proxy::ProxySettings;
 use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
 use crate::model::signature::SignatureRequirements;
-use crate::problem::Problem;
 
 pub use command_line::{
     DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE,
@@ -378,16 +379,14 @@ impl UpgradeSpec {
 ///
 /// # Errors
 /// A usage error with the flag and the rule.
-pub fn parse_name(flag: &str, text: &str, longest: usize) -> Result<String, Problem> {
+pub fn parse_name(flag: &str, text: &str, longest: usize) -> Result<String, UsageError> {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let bytes = text.as_bytes();
     if edge(bytes.first()) && edge(bytes.last()) && bytes.iter().copied().all(inner) && bytes.len() <= longest {
         return Ok(text.to_owned());
     }
-    Err(Problem::usage(format!("{flag} {text:?} is not a valid name")).with_hint(format!(
-        "use at most {longest} lower-case letters, digits and '-'; start and end with a letter or digit"
-    )))
+    Err(UsageError::Name { flag: flag.to_owned(), text: text.to_owned(), longest })
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use crate::checks::crd_health;
 use crate::checks::health_check::HealthCheck;
 use crate::model::check::{CheckResult, Section};
 use crate::model::health_inputs::ReadScope;
-use crate::problem::Problem;
+use crate::problem::suggest::UnknownCheck;
+use crate::problem::{Exit, Explain};
 
 macro_rules! checks {
     ($($area:ident :: $name:ident),* $(,)?) => {
@@ -92,22 +93,45 @@ pub const SECTIONS: [(&str, Section); 11] = [
     ("restarts", Section::Restarts),
 ];
 
+/// Why `--only` and `--skip` select nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectionError {
+    /// No check and no section has this name.
+    #[error(transparent)]
+    Unknown(#[from] UnknownCheck),
+    /// Every selected check is skipped.
+    #[error("--only and --skip leave no check")]
+    Empty,
+}
+
+impl Explain for SelectionError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Unknown(error) => error.hints(),
+            Self::Empty => vec!["run `kubectl mural validate --list-checks` to list all checks".to_owned()],
+        }
+    }
+}
+
 /// Selects the checks for `--only` and `--skip`; both accept ids and sections. Without `--only`, all checks are selected.
 ///
 /// # Errors
 /// A usage error: an unknown name (its hints show similar ones), or no check is left.
-pub fn select_checks(only: &[String], skip: &[String]) -> Result<Vec<&'static HealthCheck>, Problem> {
+pub fn select_checks(only: &[String], skip: &[String]) -> Result<Vec<&'static HealthCheck>, SelectionError> {
     for (flag, name) in only.iter().map(|name| ("--only", name)).chain(skip.iter().map(|name| ("--skip", name))) {
         if !HEALTH_CHECKS.iter().any(|check| has_name(check, name)) {
-            return Err(crate::problem::suggest::unknown_check(flag, name, selectable_names()));
+            return Err(UnknownCheck::new(flag, name, selectable_names()).into());
         }
     }
     let among = |names: &[String], check: &HealthCheck| names.iter().any(|name| has_name(check, name));
     let wanted = |check: &&HealthCheck| (only.is_empty() || among(only, check)) && !among(skip, check);
     let chosen: Vec<&'static HealthCheck> = HEALTH_CHECKS.iter().filter(wanted).collect();
     if chosen.is_empty() {
-        return Err(Problem::usage("--only and --skip leave no check")
-            .with_hint("run `kubectl mural validate --list-checks` to list all checks"));
+        return Err(SelectionError::Empty);
     }
     Ok(chosen)
 }

@@ -5,12 +5,13 @@
 
 use clap::ValueEnum;
 
+use super::command_error::CommandError;
 use super::prompt::{ask_yes_no, can_prompt, confirm_proceed};
 use crate::guards::field_loss;
 use crate::model::check::Verdict;
 use crate::plan::Plan;
 use crate::prepare::prepared::Prepared;
-use crate::problem::{Exit, Problem};
+use crate::problem::Exit;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
 use crate::run::run_options::RunOptions;
 
@@ -66,16 +67,12 @@ impl WriteMode {
     ///
     /// # Errors
     /// A usage error with the hint `--yes`.
-    pub fn require_terminal(self, alternative: &str) -> Result<(), Problem> {
-        if self != Self::Ask || can_prompt() {
-            return Ok(());
-        }
-        Err(Problem::usage("the command needs a confirmation, and there is no terminal")
-            .with_hint(format!("use --yes to skip the confirmation{alternative}")))
+    pub fn require_terminal(self, alternative: &'static str) -> Result<(), CommandError> {
+        if self != Self::Ask || can_prompt() { Ok(()) } else { Err(CommandError::NoTerminal { alternative }) }
     }
 
     /// The exit code of a plan with changes; `None` if the writes follow.
-    async fn end_before_write(self) -> Result<Option<Exit>, Problem> {
+    async fn end_before_write(self) -> Result<Option<Exit>, CommandError> {
         Ok(match self {
             Self::PlanOnly => Some(Exit::ChangesFound),
             Self::DryRun(_) => Some(Exit::Success),
@@ -88,11 +85,8 @@ impl WriteMode {
     ///
     /// # Errors
     /// The operator declined, or the terminal is closed.
-    pub async fn require_consent(self) -> Result<(), Problem> {
-        if self != Self::Ask || confirm_proceed().await? {
-            return Ok(());
-        }
-        Err(Problem::new(Exit::NotConfirmed, "not confirmed, nothing was written"))
+    pub async fn require_consent(self) -> Result<(), CommandError> {
+        if self != Self::Ask || confirm_proceed().await? { Ok(()) } else { Err(CommandError::Declined) }
     }
 }
 
@@ -104,7 +98,7 @@ pub async fn confirm_or_report(
     prepared: &Prepared,
     options: &RunOptions,
     mode: WriteMode,
-) -> Result<Option<UpgradeReport>, Problem> {
+) -> Result<Option<UpgradeReport>, CommandError> {
     let (outcome, exit) = match UpgradeReport::outcome_before_run(&prepared.plan) {
         Some(decided) => decided,
         None => match mode.end_before_write().await? {
@@ -121,7 +115,7 @@ pub async fn confirm_or_report(
 ///
 /// # Errors
 /// The terminal is closed.
-pub async fn confirm_field_loss(plan: &Plan, mode: WriteMode) -> Result<bool, Problem> {
+pub async fn confirm_field_loss(plan: &Plan, mode: WriteMode) -> Result<bool, CommandError> {
     let mut refusals = plan.guards.iter().filter(|guard| guard.has_error()).peekable();
     let is_refused = refusals.peek().is_some();
     if mode != WriteMode::Ask || !is_refused || plan.is_undetermined() {

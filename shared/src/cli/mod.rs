@@ -5,6 +5,7 @@
 //! here. This is the only folder that reads the environment and writes to the terminal.
 
 mod argument_order;
+pub mod command_error;
 pub mod complete;
 pub mod confirmation;
 pub mod crds;
@@ -39,6 +40,8 @@ use report_format::ReportFormat;
 
 use crate::ask::{self, ClusterAccess, ConnectionVariables};
 use crate::model::proxy::ProxySettings;
+use command_error::CommandError;
+
 use crate::problem::{Exit, Problem};
 use crate::report::problem_text::render_problem;
 use crate::report::style::{Listing, Style};
@@ -130,14 +133,15 @@ impl OutputFormat {
     ///
     /// # Errors
     /// The serialization failed.
-    pub fn render<T: serde::Serialize>(self, value: &T, table: impl FnOnce() -> String) -> Result<String, Problem> {
-        let unwritable = || Problem::failure("cannot render the report");
+    pub fn render<T: serde::Serialize>(
+        self,
+        value: &T,
+        table: impl FnOnce() -> String,
+    ) -> Result<String, CommandError> {
         match self {
             Self::Table => Ok(table()),
-            Self::Json => serde_json::to_string_pretty(value)
-                .map(|text| text + "\n")
-                .map_err(|error| unwritable().with_source(error)),
-            Self::Yaml => crate::model::yaml::write(value).map_err(|error| unwritable().with_source(error)),
+            Self::Json => serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(CommandError::report),
+            Self::Yaml => crate::model::yaml::write(value).map_err(CommandError::report),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use crate::problem::Problem;
+use super::command_error::CommandError;
 
 /// Whether standard input and standard error are a terminal.
 #[must_use]
@@ -14,7 +14,7 @@ pub fn can_prompt() -> bool {
 ///
 /// # Errors
 /// The terminal is closed.
-pub async fn confirm_proceed() -> Result<bool, Problem> {
+pub async fn confirm_proceed() -> Result<bool, CommandError> {
     ask_yes_no("Continue?".to_owned()).await
 }
 
@@ -24,9 +24,9 @@ pub async fn confirm_proceed() -> Result<bool, Problem> {
 ///
 /// # Errors
 /// The terminal is closed.
-pub async fn ask_yes_no(question: String) -> Result<bool, Problem> {
+pub async fn ask_yes_no(question: String) -> Result<bool, CommandError> {
     let answer = tokio::task::spawn_blocking(move || read_yes_no(&question)).await;
-    answer.unwrap_or_else(|error| Err(Problem::failure("cannot ask for the confirmation").with_source(error)))
+    answer.unwrap_or_else(|error| Err(CommandError::Question(Box::new(error))))
 }
 
 fn write_question(stderr: &mut impl Write, question: &str) -> std::io::Result<()> {
@@ -34,7 +34,7 @@ fn write_question(stderr: &mut impl Write, question: &str) -> std::io::Result<()
     stderr.flush()
 }
 
-fn read_yes_no(question: &str) -> Result<bool, Problem> {
+fn read_yes_no(question: &str) -> Result<bool, CommandError> {
     let read_answer = || -> std::io::Result<String> {
         // The lock on standard error ends before the wait: other threads print there when a signal arrives.
         write_question(&mut std::io::stderr().lock(), question)?;
@@ -42,6 +42,6 @@ fn read_yes_no(question: &str) -> Result<bool, Problem> {
         std::io::stdin().lock().read_line(&mut line)?;
         Ok(line)
     };
-    let line = read_answer().map_err(|error| Problem::failure("cannot ask for the confirmation").with_source(error))?;
+    let line = read_answer().map_err(|error| CommandError::Question(Box::new(error)))?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

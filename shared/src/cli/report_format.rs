@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::command_error::CommandError;
+use super::files::FileError;
 use super::{OutputFormat, files};
 use crate::problem::Problem;
 
@@ -68,11 +70,10 @@ impl ReportFormat {
     ///
     /// # Errors
     /// A usage error if the extension selects none of these formats.
-    pub fn from_path(file: &Path, formats: &[Self]) -> Result<Self, Problem> {
+    pub fn from_path(file: &Path, formats: &[Self]) -> Result<Self, CommandError> {
         let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         formats.iter().copied().find(|format| format.file_extensions().contains(&extension)).ok_or_else(|| {
-            Problem::usage(format!("--report {}: the file extension selects no report format", file.display()))
-                .with_hint(format!("use a file name that ends with {}", list_extensions(formats)))
+            CommandError::ReportExtension { file: file.to_owned(), extensions: list_extensions(formats) }
         })
     }
 
@@ -86,7 +87,7 @@ impl ReportFormat {
     ///
     /// # Errors
     /// The serialization failed.
-    pub fn render_data<T: serde::Serialize>(self, value: &T) -> Result<String, Problem> {
+    pub fn render_data<T: serde::Serialize>(self, value: &T) -> Result<String, CommandError> {
         let format = if self == Self::Yaml { OutputFormat::Yaml } else { OutputFormat::Json };
         format.render(value, String::new)
     }
@@ -130,7 +131,7 @@ impl ReportFile {
     ///
     /// # Errors
     /// The file is not writable.
-    pub fn write(&self, text: &str) -> Result<(), Problem> {
+    pub fn write(&self, text: &str) -> Result<(), FileError> {
         files::write(&self.path, "the report", text.as_bytes())
     }
 }

@@ -1,5 +1,6 @@
 //! The tokio runtime of a command.
 
+use super::command_error::CommandError;
 use crate::model::yaml::THREAD_STACK_BYTES;
 use crate::problem::Problem;
 
@@ -10,7 +11,7 @@ use crate::problem::Problem;
 pub fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build();
-    let runtime = runtime.map_err(|error| Problem::failure("cannot start the async runtime").with_source(error))?;
+    let runtime = runtime.map_err(CommandError::Runtime)?;
     let result = runtime.block_on(work);
     runtime.shutdown_background();
     result

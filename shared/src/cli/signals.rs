@@ -6,7 +6,8 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Stream;
-use crate::problem::{Exit, Problem};
+use super::command_error::CommandError;
+use crate::problem::Problem;
 use crate::tools::spawn::StopSignal;
 
 /// The signals that stop a command. A signal that arrives between two waits is not lost.
@@ -20,10 +21,9 @@ impl Signals {
     ///
     /// # Errors
     /// The operating system refuses the registration.
-    pub fn new() -> Result<Self, Problem> {
-        let failed = |error| Problem::failure("cannot register the handlers for Ctrl-C and SIGTERM").with_source(error);
-        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate()).map_err(failed)? })
+    pub fn new() -> Result<Self, CommandError> {
+        let register = |kind| signal(kind).map_err(CommandError::SignalHandlers);
+        Ok(Self { interrupt: register(SignalKind::interrupt())?, terminate: register(SignalKind::terminate())? })
     }
 
     async fn recv(&mut self) {
@@ -37,10 +37,13 @@ impl Signals {
     ///
     /// # Errors
     /// The error of the work, or an interruption by a signal.
-    pub async fn run_read_only<T>(&mut self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    pub async fn run_read_only<T, E: Into<Problem>>(
+        &mut self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Problem> {
         tokio::select! {
-            result = work => result,
-            () = self.recv() => Err(Problem::new(Exit::Interrupted, "stopped by Ctrl-C: nothing was written")),
+            result = work => result.map_err(Into::into),
+            () = self.recv() => Err(CommandError::Stopped.into()),
         }
     }
 
@@ -61,8 +64,7 @@ impl Signals {
         };
         tokio::select! {
             result = work => result.map_err(Into::into),
-            () = second_signal => Err(Problem::new(Exit::Interrupted, "ended by a second Ctrl-C in the middle of a step")
-                .with_hint("run the same command again to continue; helm and kubectl received SIGTERM")),
+            () = second_signal => Err(CommandError::StoppedInStep.into()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Action, Step, StepId};
 use crate::model::release_role::ReleaseRole;
+use crate::problem::Explain;
 
 /// An order rule that a list of steps breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,10 +32,22 @@ pub enum OrderError {
     MissingValidation,
 }
 
+/// A plan of this program breaks an order rule, so it does not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the plan breaks an order rule; please report this defect")]
+pub struct PlanDefect(#[source] pub OrderError);
+
+impl Explain for PlanDefect {
+    /// None: the operator cannot mend it.
+    fn hints(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 /// Checks the order of the steps.
 ///
 /// # Errors
-/// The first broken rule.
+/// The first broken rule. A caller that decided the plan itself reports it as a [`PlanDefect`].
 pub fn check_order(steps: &[Step]) -> Result<(), OrderError> {
     let (mut state, mut ids) = (OrderState::default(), BTreeSet::new());
     for step in steps {

@@ -17,10 +17,59 @@ use crate::ask::{
 use crate::model::chart::{ChartRef, Digest, DigestKind};
 use crate::model::chart_version::ChartVersion;
 use crate::model::signature::SignatureRequirements;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Cause, Exit, Explain};
 
 /// The kind of the file.
 const SAVED_PLAN_KIND: &str = "SavedUpgradePlan";
+
+/// Why a saved plan is not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// The file is something else, or of another version.
+    #[error("{} is not a saved plan", .file.display())]
+    NotAPlan {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        cause: Cause,
+    },
+    /// The new decision has another step at this place.
+    #[error("the saved plan has the step {saved:?}, the new plan has {new:?}")]
+    OtherStep {
+        /// The title of the saved step.
+        saved: String,
+        /// The title of the new one.
+        new: String,
+    },
+    /// The new decision has more or fewer steps.
+    #[error("the saved plan has {saved} steps, the new plan has {new}")]
+    OtherCount {
+        /// The number of saved steps.
+        saved: usize,
+        /// The number of new steps.
+        new: usize,
+    },
+}
+
+impl Explain for SavedPlanError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotAPlan { .. } => Exit::Usage,
+            Self::OtherStep { .. } | Self::OtherCount { .. } => Exit::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::NotAPlan { .. } => "make one with: kubectl mural upgrade plan … --save FILE",
+            Self::OtherStep { .. } | Self::OtherCount { .. } => {
+                "make a new plan and read it; another version of these plugins or an edit can be the cause"
+            }
+        };
+        vec![hint.to_owned()]
+    }
+}
 
 /// The file. Holds no values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -221,21 +270,18 @@ impl SavedPlan {
     /// Parses the text of the file.
     ///
     /// # Errors
-    /// A usage problem: it is not a saved plan, or its version is not supported.
-    pub fn read(file: &Path, text: &str) -> Result<Self, Problem> {
-        let wrong = || {
-            Problem::usage(format!("{} is not a saved plan", file.display()))
-                .with_hint("make one with: kubectl mural upgrade plan … --save FILE")
-        };
-        let document: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong().with_source(error))?;
+    /// It is not a saved plan, or its version is not supported.
+    pub fn read(file: &Path, text: &str) -> Result<Self, SavedPlanError> {
+        let not_a_plan = |cause| SavedPlanError::NotAPlan { file: file.to_owned(), cause };
+        let malformed = |error: serde_json::Error| not_a_plan(Cause::new(error));
+        let document: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
         let says = |key: &str| document[key].as_str().unwrap_or("nothing").to_owned();
         let (kind, version) = (says("kind"), says("apiVersion"));
         if kind != SAVED_PLAN_KIND || version != API_VERSION {
-            return Err(
-                wrong().with_source(format!("it is {kind} of {version}, not {SAVED_PLAN_KIND} of {API_VERSION}"))
-            );
+            let text = format!("it is {kind} of {version}, not {SAVED_PLAN_KIND} of {API_VERSION}");
+            return Err(not_a_plan(Cause::new(text)));
         }
-        serde_json::from_value(document).map_err(|error| wrong().with_source(error))
+        serde_json::from_value(document).map_err(malformed)
     }
 
     /// As [`Asked::ask`].
@@ -248,23 +294,15 @@ impl SavedPlan {
     ///
     /// # Errors
     /// A refusal that names the first step that differs.
-    pub fn ensure_same_steps(&self, plan: &Plan) -> Result<(), Problem> {
-        let other = |text: String| {
-            Err(Problem::new(Exit::Refused, text)
-                .with_hint("make a new plan and read it; another version of these plugins or an edit can be the cause"))
-        };
+    pub fn ensure_same_steps(&self, plan: &Plan) -> Result<(), SavedPlanError> {
         let pairs = self.steps.iter().zip(&plan.steps);
         if let Some((then, now)) =
             pairs.into_iter().find(|(then, now)| (&then.id, &then.action) != (&now.id, &now.action))
         {
-            return other(format!("the saved plan has the step {:?}, the new plan has {:?}", then.title, now.title));
+            return Err(SavedPlanError::OtherStep { saved: then.title.clone(), new: now.title.clone() });
         }
         if self.steps.len() != plan.steps.len() {
-            return other(format!(
-                "the saved plan has {} steps, the new plan has {}",
-                self.steps.len(),
-                plan.steps.len()
-            ));
+            return Err(SavedPlanError::OtherCount { saved: self.steps.len(), new: plan.steps.len() });
         }
         Ok(())
     }
@@ -286,11 +324,12 @@ fn pin_chart(chart: &ChartRef, digest: Option<&Digest>, folder: &Path) -> ChartR
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Problem;
 
     #[test]
     fn only_a_saved_plan_is_read() {
         let file = Path::new("plan.json");
-        let cause = |text: &str| SavedPlan::read(file, text).unwrap_err().causes().join(" ");
+        let cause = |text: &str| Problem::from(SavedPlan::read(file, text).unwrap_err()).causes().join(" ");
         assert!(cause("{").contains("EOF"));
         assert!(cause(r#"{"kind": "UpgradeReport", "apiVersion": "mural/v1"}"#).contains("UpgradeReport of mural/v1"));
         assert!(cause(r#"{"kind": "SavedUpgradePlan", "apiVersion": "mural/v1"}"#).contains("missing field"));

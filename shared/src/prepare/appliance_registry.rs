@@ -9,9 +9,12 @@ use crate::model::chart::ChartRef;
 use crate::model::flux::{FluxObject, FluxSource, FluxView, find_appliance_registry};
 use crate::model::owner::Owner;
 use crate::plan::flux::appliance_checklist;
+use crate::prepare::appliance_registry_error::ApplianceRegistryError;
 use crate::prepare::prepared::Prepared;
-use crate::problem::{Exit, Problem};
 use crate::tools::registry::{Registry, RegistryError};
+
+/// How many versions an error lists.
+const MAX_LISTED_VERSIONS: usize = 5;
 
 /// The checklist of the appliance's own steps, if an appliance owns the releases.
 #[must_use]
@@ -57,35 +60,31 @@ pub(crate) async fn require_chart_version(
     source: &FluxSource,
     inside: &str,
     config: Option<&Path>,
-) -> Result<(), Problem> {
+) -> Result<(), ApplianceRegistryError> {
     let (ChartRef::Oci { repository, .. }, Some(version)) = (&target.chart, &target.version) else { return Ok(()) };
-    let refused = |text: String| Problem::new(Exit::Refused, text);
-    let registry = Registry::new(repository, &ask.registry, config)
-        .map_err(|error| refused(format!("the appliance's registry {inside} cannot be queried")).with_source(error))?;
-    match registry.resolve_digest(version).await {
+    let registry = inside.to_owned();
+    let client = match Registry::new(repository, &ask.registry, config) {
+        Ok(client) => client,
+        Err(error) => return Err(ApplianceRegistryError::Unqueryable { registry, error }),
+    };
+    match client.resolve_digest(version).await {
         Ok(_) => Ok(()),
         Err(RegistryError::NoSuchVersion { .. }) => {
-            let there = registry.list_versions().await.unwrap_or_default();
-            let there: Vec<String> = there.iter().take(5).map(ToString::to_string).collect();
-            Err(refused(format!("the appliance's registry {inside} does not have {} {version}", target.release))
-                .with_source(format!("it has {}", if there.is_empty() { "none".to_owned() } else { there.join(", ") }))
-                .with_source(appliance_checklist::render_checklist(inside))
-                .with_hint("upload the content bundle of that version, and wait until the appliance has unpacked it"))
+            let available = client.list_versions().await.unwrap_or_default();
+            let available: Vec<String> = available.iter().take(MAX_LISTED_VERSIONS).map(ToString::to_string).collect();
+            let (release, version) = (&target.release, version.to_string());
+            Err(ApplianceRegistryError::no_such_version(inside, release, &version, &available))
         }
         Err(error @ RegistryError::LoginRequired(..)) => {
             let source_ref = source.object_ref();
-            let secret = match source.secret_name() {
+            let login = match source.secret_name() {
                 "" => format!("{source_ref} references no Secret with a login"),
                 name => format!("the registry rejects the login of Secret {}/{name}", source_ref.namespace),
             };
-            Err(refused(format!("the appliance's registry {inside} requires a login: {secret}"))
-                .with_source(error)
-                .with_hint("use the Zot password of the first installation; the update fails with another one")
-                .with_hint(format!("run kubectl get secret --namespace {}", source_ref.namespace)))
+            let namespace = source_ref.namespace;
+            Err(ApplianceRegistryError::LoginRequired { registry, login, namespace, error })
         }
-        Err(error) => Err(refused(format!("the appliance's registry {inside} does not answer on this workstation"))
-            .with_source(error)
-            .with_hint(appliance_checklist::suggest_port_forward(inside))),
+        Err(error) => Err(ApplianceRegistryError::Unreachable { registry, error }),
     }
 }
 

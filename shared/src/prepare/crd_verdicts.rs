@@ -76,8 +76,8 @@ impl CrdJudge<'_> {
             collector.add_object(&manifest.document, &ObjectOrigin::File { file, line });
         }
         let unreadable = self.files.and_then(|files| files.unreadable.first());
-        if let Some(problem) = unreadable.filter(|_| object_judge::can_affect_objects(old, new)) {
-            collector.mark_undetermined(problem.message.clone());
+        if let Some(error) = unreadable.filter(|_| object_judge::can_affect_objects(old, new)) {
+            collector.mark_undetermined(error.to_string());
         }
         match self.cluster {
             Some(cluster) => object_judge::judge_objects(cluster, old, new, collector).await.finish(),

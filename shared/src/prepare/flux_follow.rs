@@ -15,7 +15,22 @@ use crate::plan::flux::commit::{CommitFile, build_commits, number_files};
 use crate::plan::flux::{FluxRoute, argo_sync as argo_plan};
 use crate::plan::{Action, Step, StepId};
 use crate::prepare::prepared::Prepared;
-use crate::problem::Problem;
+use crate::problem::{Exit, Explain};
+
+/// `--follow` without an owner that rolls out commits.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no roll-out to follow")]
+pub struct NothingToFollow;
+
+impl Explain for NothingToFollow {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["run the command without --follow: neither Git nor Argo CD owns a release".to_owned()]
+    }
+}
 
 /// Whether someone else rolls out commits.
 #[must_use]
@@ -72,10 +87,9 @@ fn argo_applications(prepared: &Prepared) -> Vec<(String, &Value)> {
 ///
 /// # Errors
 /// No owner rolls out commits: there is nothing to follow.
-pub fn follow_rollout(mut prepared: Prepared) -> Result<Prepared, Problem> {
+pub fn follow_rollout(mut prepared: Prepared) -> Result<Prepared, NothingToFollow> {
     if !has_external_owner(&prepared) {
-        return Err(Problem::usage("there is no roll-out to follow")
-            .with_hint("run the command without --follow: neither Git nor Argo CD owns a release"));
+        return Err(NothingToFollow);
     }
     prepared
         .plan

@@ -15,10 +15,10 @@ use crate::model::text_format::format_count;
 use crate::plan::flux::TargetChart;
 use crate::plan::flux::flux_manifests::{ChartSource, FluxManifests};
 use crate::plan::{Action, Plan, Step, StepId};
-use crate::prepare::next_values;
+use crate::prepare::handover_error::HandoverError;
 use crate::prepare::prepared::{Environment, Prepared, UpgradeWork, Work};
 use crate::prepare::rendered_charts::RenderedChart;
-use crate::problem::{Exit, Problem};
+use crate::prepare::values_files;
 use crate::tools::helm::Helm;
 use crate::tools::private_files::create_private_dir;
 use crate::tools::registry::Registry;
@@ -48,7 +48,7 @@ pub async fn render_manifests(
     ask: &UpgradeSpec,
     options: &ManifestOptions,
     env: &Environment,
-) -> Result<String, Problem> {
+) -> Result<String, HandoverError> {
     let (crds, app) = tokio::try_join!(
         chart_source_from_target((&ask.crds, &ask.sources.crds), ask, options, env),
         chart_source_from_target((&ask.app, &ask.sources.app), ask, options, env)
@@ -72,18 +72,18 @@ pub async fn render_manifests(
         insecure: ask.registry.plain_http,
         verify: options.verify.clone(),
     };
-    made.render().map_err(|error| Problem::failure("the manifests cannot be written as YAML").with_source(error))
+    made.render().map_err(HandoverError::Yaml)
 }
 
 /// The values of the flags, merged by helm.
-async fn read_given_values(helm: &Helm, values: &ValueOptions) -> Result<Hidden<Value>, Problem> {
+async fn read_given_values(helm: &Helm, values: &ValueOptions) -> Result<Hidden<Value>, HandoverError> {
     if values.flags.is_empty() {
         return Ok(Hidden::new(Value::Object(serde_json::Map::new())));
     }
-    next_values::check_files(values)?;
+    values_files::check_files(values)?;
     let private = create_private_dir()?;
     let read = helm.read_values(&values.flags, private.path()).await;
-    read.map(Hidden::new).map_err(|error| error.into_problem("helm cannot read the values"))
+    Ok(Hidden::new(read.map_err(|error| error.into_failure("helm cannot read the values"))?))
 }
 
 async fn chart_source_from_target(
@@ -91,24 +91,18 @@ async fn chart_source_from_target(
     ask: &UpgradeSpec,
     options: &ManifestOptions,
     env: &Environment,
-) -> Result<ChartSource, Problem> {
+) -> Result<ChartSource, HandoverError> {
+    let chart = target.chart.to_string();
     let ChartRef::Oci { repository, digest } = &target.chart else {
-        return Err(not_in_registry_problem(&target.chart));
+        return Err(HandoverError::NotInRegistry { chart });
     };
-    let Some(version) = &target.version else {
-        return Err(
-            Problem::usage(format!("the manifests need a version of {}", target.chart)).with_hint(BOTH_VERSIONS_HINT)
-        );
-    };
+    let Some(version) = &target.version else { return Err(HandoverError::NoVersion { chart }) };
     let digest = match (options.pin_digest, digest) {
         (false, _) => None,
         (true, Some(digest)) => Some(digest.clone()),
         (true, None) => {
-            let unpinned = |error| {
-                Problem::new(Exit::ChecksFailed, format!("the digest of {} {version} cannot be read", target.chart))
-                    .with_source(error)
-                    .with_hint("run helm registry login, or leave --pin-digest out: then no registry is needed")
-            };
+            let unpinned =
+                |error| HandoverError::Unpinned { chart: chart.clone(), version: version.to_string(), error };
             let registry = Registry::new(repository, &ask.registry, env.helm_registry_config.as_deref());
             Some(registry.map_err(unpinned)?.resolve_digest(version).await.map_err(unpinned)?)
         }
@@ -118,28 +112,16 @@ async fn chart_source_from_target(
     Ok(ChartSource { release, source_name: source, url, version: version.to_string(), digest })
 }
 
-/// The hint about both versions.
-const BOTH_VERSIONS_HINT: &str =
-    "pass both versions: --to (the application) and --crds (the CRD chart); either may be the installed one";
-
-fn not_in_registry_problem(reference: &ChartRef) -> Problem {
-    Problem::usage(format!("{reference} is not in a registry, so Flux cannot pull it"))
-        .with_hint("run helm push, and pass --chart oci://… and --crds-chart oci://…")
-}
-
 /// The manifests of a prepared upgrade.
-fn build_manifests(upgrade: &UpgradeWork, options: &ManifestOptions) -> Result<FluxManifests, Problem> {
+fn build_manifests(upgrade: &UpgradeWork, options: &ManifestOptions) -> Result<FluxManifests, HandoverError> {
     let (installation, sources) = (&upgrade.ask.installation, &upgrade.ask.sources);
-    let (crds, app) = (upgrade.charts.crds.as_ref(), upgrade.charts.app.as_ref());
-    let missing = || Problem::usage("the manifests need both charts").with_hint(BOTH_VERSIONS_HINT);
+    let (Some(crds), Some(app)) = (&upgrade.charts.crds, &upgrade.charts.app) else {
+        return Err(HandoverError::OneChart);
+    };
     Ok(FluxManifests {
         namespace: installation.namespace.clone(),
-        crds: chart_source_from_rendered(
-            (&installation.crds_release, &sources.crds),
-            crds.ok_or_else(missing)?,
-            options,
-        )?,
-        app: chart_source_from_rendered((&installation.app_release, &sources.app), app.ok_or_else(missing)?, options)?,
+        crds: chart_source_from_rendered((&installation.crds_release, &sources.crds), crds, options)?,
+        app: chart_source_from_rendered((&installation.app_release, &sources.app), app, options)?,
         values: upgrade.charts.config.clone(),
         crds_values: upgrade.charts.crds_config.clone(),
         secret_ref: options.secret_ref.clone(),
@@ -153,19 +135,15 @@ fn chart_source_from_rendered(
     (release, source): (&str, &Option<String>),
     rendered_chart: &RenderedChart,
     options: &ManifestOptions,
-) -> Result<ChartSource, Problem> {
-    let reference = &rendered_chart.fetched.reference;
-    let ChartRef::Oci { repository, .. } = reference else {
-        return Err(not_in_registry_problem(reference));
+) -> Result<ChartSource, HandoverError> {
+    let chart = rendered_chart.fetched.reference.to_string();
+    let ChartRef::Oci { repository, .. } = &rendered_chart.fetched.reference else {
+        return Err(HandoverError::NotInRegistry { chart });
     };
     let digest = (rendered_chart.fetched.digest.kind == DigestKind::Manifest)
         .then(|| rendered_chart.fetched.digest.sha256.clone());
     if options.pin_digest && digest.is_none() {
-        return Err(Problem::new(
-            Exit::ChecksFailed,
-            format!("the digest of {reference} cannot be read from its registry"),
-        )
-        .with_hint("run helm registry login, or leave --pin-digest out"));
+        return Err(HandoverError::NoManifestDigest { chart });
     }
     let (release, url) = (release.to_owned(), format!("oci://{repository}"));
     Ok(ChartSource {
@@ -181,9 +159,9 @@ fn chart_source_from_rendered(
 ///
 /// # Errors
 /// Someone else owns the releases, or Flux is not installed.
-pub fn hand_over(prepared: Prepared, options: &ManifestOptions) -> Result<Prepared, Problem> {
+pub fn hand_over(prepared: Prepared, options: &ManifestOptions) -> Result<Prepared, HandoverError> {
     let Prepared { session, mut plan, work: Work::Upgrade(mut upgrade) } = prepared else {
-        return Err(Problem::failure("only an upgrade can hand the releases over to Flux"));
+        return Err(HandoverError::NotAnUpgrade);
     };
     let manifests = build_manifests(&upgrade, options)?;
     require_no_owner(&session.view)?;
@@ -196,31 +174,22 @@ pub fn hand_over(prepared: Prepared, options: &ManifestOptions) -> Result<Prepar
     Ok(Prepared { session, plan, work: Work::Upgrade(upgrade) })
 }
 
-fn require_no_owner(view: &ClusterView) -> Result<(), Problem> {
+fn require_no_owner(view: &ClusterView) -> Result<(), HandoverError> {
     let owned = view.owners.iter().find(|(_, owner)| owner.is_flux() || owner.follows_commits());
     match owned {
         None => Ok(()),
-        Some((release, owner)) => Err(Problem::new(
-            Exit::Refused,
-            format!("release {release} is owned by {owner}: there is nothing to hand over"),
-        )
-        .with_hint("leave --apply out to write the manifests without applying them")
-        .with_hint("run kubectl mural upgrade to upgrade through the owner")),
+        Some((release, owner)) => Err(HandoverError::Owned { release: release.clone(), owner: owner.to_string() }),
     }
 }
 
-fn require_flux_served(view: &ClusterView) -> Result<(), Problem> {
-    let live = view.crds.as_ref().map_err(|failure| Problem::new(Exit::ChecksFailed, failure.to_string()))?;
+fn require_flux_served(view: &ClusterView) -> Result<(), HandoverError> {
+    let live = view.crds.as_ref().map_err(Clone::clone)?;
     let serves = |name: &str, version: &str| {
         live.get(name).is_some_and(|crd: &Crd| crd.versions().any(|one| one.name == version && one.served))
     };
     match REQUIRED_FLUX_CRDS.iter().find(|(name, version)| !serves(name, version)) {
         None => Ok(()),
-        Some((name, version)) => Err(Problem::new(
-            Exit::Refused,
-            format!("Flux is not installed or too old: {name} does not serve {version}"),
-        )
-        .with_hint("install Flux 2.6 or newer: run flux install, or apply its manifests")),
+        Some((crd, version)) => Err(HandoverError::FluxMissing { crd, version }),
     }
 }
 

@@ -37,13 +37,15 @@ use crate::plan::diff_noise::IgnoredPaths;
 use crate::plan::drift::DriftItem;
 use crate::plan::flux::FluxRoutes;
 use crate::plan::journal::JournalSnapshot;
+use crate::plan::order::{self, PlanDefect};
 use crate::plan::{
     API_VERSION, ChartUpgrade, CrdPlan, ObjectChange, Plan, Step, UnchangedItem, ValueChange, crd_migration, crd_plan,
-    decide, object_changes, order,
+    decide, object_changes,
 };
 use crate::prepare::collect_secrets::collect_upgrade_secrets;
 use crate::prepare::manifest_jobs;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
+use crate::prepare::stored_manifest::{StoredManifestError, parse_stored_manifest};
 use crate::problem::Problem;
 
 /// The server's answers to every write, and what affects the writes.
@@ -174,7 +176,7 @@ fn decide_steps(
     changes: &ChartChanges<'_>,
     crds: &[CrdPlan],
     commands: &dyn PlanCommands,
-) -> Result<(Vec<Step>, Vec<UnchangedItem>), Problem> {
+) -> Result<(Vec<Step>, Vec<UnchangedItem>), PlanDefect> {
     let keep = list_crds_to_keep(ask, observations, rendered);
     let migrate = crd_migration::plan_migrations(
         &live_crds(observations.view),
@@ -193,9 +195,7 @@ fn decide_steps(
         flux: observations.flux.has_any().then_some(observations.flux),
         has_unverified_crds: observations.has_unverified_crds,
     });
-    order::check_order(&decided.0).map_err(|error| {
-        Problem::failure("the plan breaks an order rule; please report this defect").with_source(error)
-    })?;
+    order::check_order(&decided.0).map_err(PlanDefect)?;
     Ok(decided)
 }
 
@@ -325,7 +325,7 @@ impl<'a> ChartChange<'a> {
         view: &'a ClusterView,
         rendered_chart: &'a RenderedChart,
         role: ReleaseRole,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, StoredManifestError> {
         let release = ask.installation.release(role);
         let record = view.newest_revision(release).ok().flatten();
         let records = view.releases.get(release).and_then(|records| records.as_ref().ok());
@@ -378,17 +378,6 @@ impl<'a> ChartChange<'a> {
             failed_jobs: &self.failed_jobs,
         }
     }
-}
-
-fn parse_stored_manifest(record: Option<&ReleaseRecord>) -> Result<Vec<Value>, Problem> {
-    let Some(record) = record else { return Ok(Vec::new()) };
-    record.manifest_objects().map_err(|error| {
-        Problem::failure(format!(
-            "the stored manifest of release {} revision {} cannot be parsed",
-            record.name, record.revision
-        ))
-        .with_source(error)
-    })
 }
 
 #[cfg(test)]

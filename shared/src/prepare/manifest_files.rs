@@ -9,24 +9,18 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::ask::waivers::Waivers;
 use crate::checks::crd_changes::CrdFinding;
-use crate::checks::crd_changes::checks;
-use crate::checks::health_checks::HEALTH_CHECKS;
 use crate::diff::Segment;
-use crate::model::crd::Crd;
+use crate::model::crd::{CRD_KIND, Crd};
 use crate::model::yaml::THREAD_STACK_BYTES;
 use crate::model::yaml::{self, DuplicateKey, ErrorDetail, YamlText};
 use crate::model::yaml_location::{self, PathSegment};
-use crate::problem::Problem;
-use crate::report::style::sanitize;
+use crate::prepare::manifest_file_error::{ManifestFileDefect, ManifestFileError};
 
 /// File extensions that are read in a directory; a file that is passed by name is always read.
 const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// The most bytes of one file: CRD bundles are far smaller.
 const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
-/// The default waivers file.
-const DEFAULT_WAIVERS_FILE: &str = ".mural-waivers.yaml";
 
 /// One document and its file.
 #[derive(Debug, Clone)]
@@ -45,7 +39,7 @@ pub struct ManifestFiles {
     /// The documents, in the order of their file names.
     pub manifests: Vec<Manifest>,
     /// Why files of a directory could not be read. The other files were read.
-    pub unreadable: Vec<Problem>,
+    pub unreadable: Vec<ManifestFileError>,
     /// Warnings about files that were read, with file and line.
     pub warnings: Vec<String>,
 }
@@ -64,8 +58,8 @@ impl ManifestFiles {
 /// An unreadable file of a directory does not end the read: it is in [`ManifestFiles::unreadable`].
 ///
 /// # Errors
-/// A usage problem with file and line: the path is an unreadable file, or no file of the directory is readable.
-pub fn read_manifests(path: &Path) -> Result<ManifestFiles, Problem> {
+/// The path is an unreadable file, or no file of the directory is readable.
+pub fn read_manifests(path: &Path) -> Result<ManifestFiles, ManifestFileError> {
     let (mut files, is_folder) = (Vec::new(), path.is_dir());
     collect_files(path, is_folder, &mut files)?;
     let mut all = ManifestFiles::default();
@@ -76,16 +70,16 @@ pub fn read_manifests(path: &Path) -> Result<ManifestFiles, Problem> {
                 any_read = true;
                 all.extend(read);
             }
-            Err(problem) if is_folder => all.unreadable.push(problem),
-            Err(problem) => return Err(problem),
+            Err(error) if is_folder => all.unreadable.push(error),
+            Err(error) => return Err(error),
         }
     }
     if any_read || all.unreadable.is_empty() { Ok(all) } else { Err(all.unreadable.remove(0)) }
 }
 
-fn read_file(file: &Path) -> Result<ManifestFiles, Problem> {
-    let text = read_text(file)?;
-    let YamlText { documents, duplicate_key } = parse_text(file, &text)?;
+fn read_file(file: &Path) -> Result<ManifestFiles, ManifestFileError> {
+    let text = read_text(file).map_err(|defect| defect.of(file))?;
+    let YamlText { documents, duplicate_key } = parse_text(&text).map_err(|defect| defect.of(file))?;
     let warning = duplicate_key.map(|DuplicateKey { line }| {
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
         format!("{}{line}: the key is in the map twice; the last one counts, as for helm and kubectl", file.display())
@@ -129,31 +123,25 @@ fn map_in_parallel<T: Send>(files: &[PathBuf], act: impl Fn(&Path) -> T + Sync) 
 ///
 /// # Errors
 /// There is none, or a CRD is there twice.
-pub fn collect_crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf, usize)>, Problem> {
+pub fn collect_crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, PathBuf, usize)>, ManifestFileError> {
     let mut found: Vec<(Crd, PathBuf, usize)> = Vec::new();
     for Manifest { file, line, document } in manifests {
         let crd = match Crd::new(document) {
             Ok(crd) => crd,
-            Err(other) if other["kind"] == "CustomResourceDefinition" => return Err(unnamed_crd_problem(&file)),
+            Err(other) if other["kind"] == CRD_KIND => return Err(ManifestFileError::UnnamedCrd { file }),
             Err(_) => continue,
         };
         if let Some((_, first, _)) = found.iter().find(|(other, ..)| other.name() == crd.name()) {
-            let text = format!("CRD {} is there twice: in {} and in {}", crd.name(), first.display(), file.display());
-            return Err(Problem::usage(text).with_hint("pass only the file that you mean"));
+            let (name, first) = (crd.name().to_owned(), first.clone());
+            return Err(ManifestFileError::Duplicate { name, first, second: file });
         }
         found.push((crd, file, line));
     }
-    if found.is_empty() {
-        return Err(Problem::usage(format!("there is no CRD in {}", path.display()))
-            .with_hint("pass a CRD file, a directory, a chart, oci://…, or cluster"));
-    }
-    Ok(found)
+    if found.is_empty() { Err(ManifestFileError::NoCrd { path: path.to_owned() }) } else { Ok(found) }
 }
 
-fn collect_files(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), Problem> {
-    let wrong = |error: std::io::Error| {
-        Problem::usage(format!("{} cannot be read", path.display())).with_source(error).with_hint("check the path")
-    };
+fn collect_files(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Result<(), ManifestFileError> {
+    let wrong = |error: std::io::Error| ManifestFileError::Unreadable { path: path.to_owned(), error };
     let kind = fs::metadata(path).map_err(wrong)?;
     if kind.is_dir() {
         let mut inside: Vec<PathBuf> = fs::read_dir(path)
@@ -172,31 +160,24 @@ fn collect_files(path: &Path, only_known: bool, into: &mut Vec<PathBuf>) -> Resu
     Ok(())
 }
 
-fn unusable_problem(file: &Path, why: String) -> Problem {
-    Problem::usage(format!("{} cannot be used", file.display())).with_source(why)
-}
-
-fn read_text(file: &Path) -> Result<String, Problem> {
-    let wrong = |why: String| unusable_problem(file, why);
-    let size = fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
+fn read_text(file: &Path) -> Result<String, ManifestFileDefect> {
+    let size = fs::metadata(file)?.len();
     if size > MAX_FILE_BYTES {
-        return Err(wrong(format!("it has {} MB; the limit is {} MB", size >> 20, MAX_FILE_BYTES >> 20)));
+        return Err(ManifestFileDefect::TooLarge { megabytes: size >> 20, limit: MAX_FILE_BYTES >> 20 });
     }
-    let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let bytes = fs::read(file)?;
     String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
-        wrong(format!("line {line} is not UTF-8 text"))
+        ManifestFileDefect::NotText { line }
     })
 }
 
-fn parse_text(file: &Path, text: &str) -> Result<YamlText, Problem> {
-    let wrong = |why: String| unusable_problem(file, why);
+fn parse_text(text: &str) -> Result<YamlText, ManifestFileDefect> {
     let template = text.lines().enumerate().find(|(_, line)| !line.trim_start().starts_with('#') && is_template(line));
     yaml::parse_text(text, ErrorDetail::Snippet).map_err(|error| match template {
-        Some((line, _)) => wrong(format!("line {} is an unrendered template", line + 1))
-            .with_hint("run helm template …, or pass the chart instead of its templates"),
-        None => wrong(error.to_string()).with_hint("correct the line, or leave the file out"),
+        Some((line, _)) => ManifestFileDefect::Template { line: line + 1 },
+        None => ManifestFileDefect::Yaml(error),
     })
 }
 
@@ -258,37 +239,10 @@ pub fn find_line(text: &str, start: usize, crd: &Crd, finding: &CrdFinding) -> u
     yaml_location::find_line(text, start, &steps)
 }
 
-/// The waivers of a file, or of `.mural-waivers.yaml` if it exists.
-///
-/// # Errors
-/// A usage problem: the file cannot be read or parsed.
-pub fn read_waivers(file_flag: Option<&Path>) -> Result<Waivers, Problem> {
-    let file = file_flag.unwrap_or_else(|| Path::new(DEFAULT_WAIVERS_FILE));
-    if file_flag.is_none() && !file.exists() {
-        return Ok(Waivers::default());
-    }
-    let wrong = |why: String| {
-        Problem::usage(format!("the waivers file {} is invalid", file.display()))
-            .with_source(sanitize(&why))
-            .with_hint("write check, subject, reason and expires (a day, such as 2027-01-31) for each waiver, and a level by check under levels:")
-    };
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let of_crds = checks().map(|check| check.card.id);
-    let known: Vec<&str> = of_crds.chain(HEALTH_CHECKS.iter().map(|check| check.card.id)).collect();
-    Waivers::read(&text, &known).map_err(wrong)
-}
-
-fn unnamed_crd_problem(file: &Path) -> Problem {
-    Problem::usage(format!(
-        "a CRD in {} has no metadata.name, or its apiVersion is not apiextensions.k8s.io",
-        file.display()
-    ))
-    .with_hint("set its name, <plural>.<group>, or leave the file out")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Problem;
 
     fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -305,8 +259,9 @@ mod tests {
 
     fn error_text(files: &[(&str, &[u8])]) -> String {
         let folder = folder(files);
-        let problem =
+        let error =
             read_manifests(folder.path()).and_then(|all| collect_crds(folder.path(), all.manifests)).unwrap_err();
+        let problem = Problem::from(error);
         assert_eq!(problem.exit.code(), 64);
         format!("{} {}", problem.message, problem.causes().join(" "))
     }
@@ -333,9 +288,13 @@ mod tests {
         let folder = folder(&[("a.yaml", b"a: [1\nb: 2\n"), ("b.yaml", twice.as_bytes())]);
         let read = read_manifests(folder.path()).unwrap();
         assert_eq!((read.manifests.len(), read.unreadable.len()), (1, 1));
-        assert!(read.unreadable[0].message.contains("a.yaml"), "{:?}", read.unreadable);
+        assert!(read.unreadable[0].to_string().contains("a.yaml"), "{:?}", read.unreadable);
         assert!(read.warnings[0].contains("b.yaml:3: "), "{:?}", read.warnings);
-        assert_eq!(read_manifests(&folder.path().join("a.yaml")).unwrap_err().exit.code(), 64);
+        let problem = Problem::from(read_manifests(&folder.path().join("a.yaml")).unwrap_err());
+        assert_eq!(
+            (problem.exit.code(), problem.hints),
+            (64, vec!["correct the line, or leave the file out".to_owned()])
+        );
     }
 
     #[test]
@@ -360,6 +319,7 @@ mod tests {
         // A small bomb is only a large list: read, and without CRDs.
         assert!(self::error_text(&[("f.yaml", bomb.as_bytes())]).contains("no CRD"));
         assert!(self::error_text(&[("a.yaml", CRD.as_bytes()), ("b.yaml", CRD.as_bytes())]).contains("is there twice"));
-        assert_eq!(read_manifests(Path::new("/no/such")).unwrap_err().exit.code(), 64);
+        let missing = Problem::from(read_manifests(Path::new("/no/such")).unwrap_err());
+        assert_eq!((missing.exit.code(), missing.hints), (64, vec!["check the path".to_owned()]));
     }
 }

@@ -6,9 +6,12 @@ pub mod collect_secrets;
 pub mod judge;
 mod manifest_jobs;
 pub mod rendered_charts;
+mod stored_manifest;
 
 #[cfg(feature = "effects")]
 pub mod appliance_registry;
+#[cfg(feature = "effects")]
+pub mod appliance_registry_error;
 #[cfg(feature = "effects")]
 pub mod crd_forecast;
 #[cfg(feature = "effects")]
@@ -17,6 +20,10 @@ pub mod crd_verdicts;
 pub(crate) mod flux;
 #[cfg(feature = "effects")]
 pub mod flux_follow;
+#[cfg(feature = "effects")]
+pub mod flux_request_error;
+#[cfg(feature = "effects")]
+mod flux_values;
 #[cfg(feature = "effects")]
 mod forecast;
 #[cfg(feature = "effects")]
@@ -28,6 +35,8 @@ mod grants;
 #[cfg(feature = "effects")]
 pub mod handover;
 #[cfg(feature = "effects")]
+pub mod handover_error;
+#[cfg(feature = "effects")]
 pub mod image_list;
 #[cfg(feature = "effects")]
 mod inventory;
@@ -35,6 +44,8 @@ mod inventory;
 pub mod lease_watcher;
 #[cfg(feature = "effects")]
 pub mod local_run_locks;
+#[cfg(feature = "effects")]
+pub mod manifest_file_error;
 #[cfg(feature = "effects")]
 pub mod manifest_files;
 #[cfg(feature = "effects")]
@@ -65,6 +76,10 @@ mod session;
 mod stage;
 #[cfg(feature = "effects")]
 pub mod state_dir;
+#[cfg(feature = "effects")]
+pub mod values_files;
+#[cfg(feature = "effects")]
+pub mod waivers_file;
 
 #[cfg(feature = "effects")]
 pub use prepare_upgrade::{prepare, prepare_resume, prepare_saved_plan};

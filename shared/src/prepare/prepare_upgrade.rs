@@ -22,7 +22,7 @@ use crate::prepare::prepared::{Environment, Prepared, ResumedRun, UpgradeWork, W
 use crate::prepare::rendered_charts::RenderedCharts;
 use crate::prepare::session::{Connection, UpgradeContext, connect};
 use crate::prepare::stage::Stage;
-use crate::prepare::{flux, next_values, picture, render};
+use crate::prepare::{flux, picture, render, values_files};
 use crate::problem::Problem;
 use crate::report::event::{Emit, Event};
 
@@ -71,7 +71,8 @@ async fn prepare_from(
     env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    for message in next_values::check_files(&ask.values)?.into_iter().chain(next_values::check_files(&ask.crds_values)?)
+    for message in
+        values_files::check_files(&ask.values)?.into_iter().chain(values_files::check_files(&ask.crds_values)?)
     {
         emit(Event::Warning { stage: "values", message });
     }

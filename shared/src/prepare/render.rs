@@ -25,7 +25,7 @@ use crate::prepare::session::{Connection, UpgradeContext};
 use crate::problem::Problem;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{Helm, RenderedTemplate, TemplateArgs, TemplateLookups};
-use crate::tools::private_files::write_private_file;
+use crate::tools::private_files::{PrivateFileError, write_private_file};
 
 /// Whether a chart moves: the operator passed a version, or the chart has its own (a local chart, or one pinned by digest).
 const fn has_upgrade_target(target: &ReleaseTarget) -> bool {
@@ -48,7 +48,7 @@ pub async fn fetch_both(
             if !wanted {
                 return Ok(None);
             }
-            fetch_chart(helm, &chart, version.as_ref(), private, helm_config).await.map(Some)
+            Ok::<_, Problem>(Some(fetch_chart(helm, &chart, version.as_ref(), private, helm_config).await?))
         }
     };
     let neither = !has_upgrade_target(&ask.crds) && !has_upgrade_target(&ask.app);
@@ -180,10 +180,10 @@ fn mask_refusals(refusals: &mut [ValuesSchemaError], config: &Hidden<Value>) {
 }
 
 /// The chart as `--reuse-values` changes it, beside the chart that helm gets.
-fn pack_with_reused_values(fetched: &FetchedChart, values: &Hidden<Value>) -> Result<PathBuf, Problem> {
+fn pack_with_reused_values(fetched: &FetchedChart, values: &Hidden<Value>) -> Result<PathBuf, PrivateFileError> {
     let file = fetched.file.with_file_name("reused-values.tgz");
     let written = pack_with_values(&fetched.files, values.reveal()).and_then(|bytes| write_private_file(&file, bytes));
-    written.map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
+    written.map_err(PrivateFileError::File)?;
     Ok(file)
 }
 
@@ -193,7 +193,7 @@ fn pack_as_flux_does(
     view: &ClusterView,
     release: &str,
     fetched: &FetchedChart,
-) -> Result<Option<PathBuf>, Problem> {
+) -> Result<Option<PathBuf>, PrivateFileError> {
     let maker = view.flux.sole_helm_release(release, &ask.installation.namespace);
     let source = maker.and_then(|maker| view.flux.helm_release_source(maker));
     let from_oci = source.is_some_and(|source| source.kind() == SourceKind::OciRepository);
@@ -202,9 +202,7 @@ fn pack_as_flux_does(
     }
     let file = fetched.file.with_file_name("as-flux-names-it.tgz");
     let packed = pack_as_flux(&fetched.files, &fetched.chart.version, &fetched.digest);
-    packed
-        .and_then(|bytes| write_private_file(&file, bytes))
-        .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
+    packed.and_then(|bytes| write_private_file(&file, bytes)).map_err(PrivateFileError::File)?;
     Ok(Some(file))
 }
 

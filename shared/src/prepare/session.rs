@@ -1,6 +1,6 @@
 //! Connects to the cluster and the tools, and reads the Leases and the journal before everything else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -15,7 +15,7 @@ use crate::plan::journal::JournalSnapshot;
 use crate::prepare::lease_watcher;
 use crate::prepare::lease_watcher::LeaseWatcher;
 use crate::prepare::prepared::{Environment, Session};
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Explain, Problem};
 use crate::report::event::Emit;
 use crate::tools::error::ToolError;
 use crate::tools::helm::Helm;
@@ -115,12 +115,32 @@ fn build_tools(spec: &SessionSpec<'_>, env: &Environment) -> (Helm, Kubectl) {
     (helm, Kubectl { program: env.programs.kubectl.clone(), cluster })
 }
 
+/// A tool is older than any version that is tested.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} {version} ({}) is too old", .program.display())]
+struct OutdatedTool {
+    name: &'static str,
+    version: String,
+    program: PathBuf,
+    oldest: String,
+}
+
+impl Explain for OutdatedTool {
+    fn exit(&self) -> Exit {
+        Exit::MissingTool
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec![format!("install {} {} or newer, and put it first on PATH", self.name, self.oldest)]
+    }
+}
+
 /// Both versions, before anything that an old version does not support.
 async fn check_tool_versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOptions) -> Result<ToolVersions, Problem> {
     let (helm_version, kubectl_version) = tokio::join!(helm.read_version(), kubectl.read_version());
     let failed = |name: &str, error: ToolError| {
         error
-            .into_problem(format!("the version of {name} cannot be read"))
+            .into_failure(format!("the version of {name} cannot be read"))
             .with_hint(format!("check that {name} version works"))
     };
     let found = (
@@ -133,11 +153,8 @@ async fn check_tool_versions(helm: &Helm, kubectl: &Kubectl, passed: &HelmOption
     ];
     for (name, version, oldest, program) in minimum_versions {
         if *version < oldest {
-            return Err(Problem::new(
-                Exit::MissingTool,
-                format!("{name} {version} ({}) is too old", program.display()),
-            )
-            .with_hint(format!("install {name} {oldest} or newer, and put it first on PATH")));
+            let (version, program) = (version.to_string(), program.clone());
+            return Err(OutdatedTool { name, version, program, oldest: oldest.to_string() }.into());
         }
     }
     passed.check_supported_by(&found.0)?;

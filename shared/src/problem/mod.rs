@@ -157,7 +157,8 @@ impl Error for Cause {}
 
 /// A failure for people: the object, the reason, the next steps.
 ///
-/// The message does not repeat the cause, which is in `source`. Neither may contain a secret.
+/// Made by the one `From` of a typed error; only tests build it by hand. The message does not repeat the cause, which is in `source`.
+/// Neither may contain a secret.
 #[derive(Debug)]
 pub struct Problem {
     /// The command's exit code.
@@ -170,6 +171,7 @@ pub struct Problem {
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
+#[cfg(test)]
 impl Problem {
     /// A problem without a cause.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
@@ -186,6 +188,15 @@ impl Problem {
         Self::new(Exit::Failed, message)
     }
 
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl Problem {
     /// Adds a next step.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -193,27 +204,27 @@ impl Problem {
         self
     }
 
-    /// Adds the cause.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
     /// The causes, outermost first. A cause that the previous one repeats is left out.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
-        let mut causes: Vec<String> = Vec::new();
-        let mut next: Option<&(dyn Error + 'static)> = self.source.as_deref().map(|source| source as _);
-        while let Some(cause) = next {
-            let text = cause.to_string();
-            if !text.is_empty() && text != self.message && causes.last().is_none_or(|last| !last.contains(&text)) {
-                causes.push(text);
-            }
-            next = cause.source();
-        }
-        causes
+        list_causes(self)
     }
+}
+
+/// The causes of an error, outermost first. A cause that the error or the previous one repeats is left out.
+#[must_use]
+pub fn list_causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let message = error.to_string();
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        next = cause.source();
+        let text = cause.to_string();
+        if !text.is_empty() && text != message && causes.last().is_none_or(|last| !last.contains(&text)) {
+            causes.push(text);
+        }
+    }
+    causes
 }
 
 impl fmt::Display for Problem {

@@ -38,7 +38,7 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) 
         Action::VerifyServedSchema { names } => Ok(verify_served_schema::verify_served_schema(run, names).await?),
         Action::UnlockRelease { release, revision } => Ok(unlock::unlock_release(run, release, *revision).await?),
         Action::AdoptObjects { release, apply_method, objects } => {
-            adopt_objects::adopt_objects(run, release, *apply_method, objects).await
+            Ok(adopt_objects::adopt_objects(run, release, *apply_method, objects).await?)
         }
         Action::RecordRelease { .. } => record_release(run).await,
         Action::UpgradeRelease { .. } => Ok(waits::upgrade_release(run, step).await?),

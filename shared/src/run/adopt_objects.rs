@@ -13,9 +13,10 @@ use crate::model::crd::{CRD_KIND, crd_path};
 use crate::model::managed_fields::{HELM_FIELD_MANAGER, transfer_to_helm};
 use crate::model::manifest::{RELEASE_NAME_ANNOTATION, set_release_owner};
 use crate::model::object::ObjectRef;
+use crate::model::observed::ReadFailure;
 use crate::model::served_kinds::ServedKinds;
 use crate::model::text_format::format_count;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Explain};
 
 /// Attempts for one object, against others who write it.
 const MAX_ATTEMPTS: usize = 5;
@@ -26,14 +27,12 @@ pub(super) async fn adopt_objects(
     release: &str,
     apply_method: ApplyMethod,
     objects: &[ObjectRef],
-) -> Result<String, Problem> {
+) -> Result<String, AdoptionError> {
     let cluster = &run.prepared.session.cluster;
     let namespace = &run.prepared.session.installation.namespace;
     let kinds = match objects.iter().all(|object| object.kind == CRD_KIND) {
         true => ServedKinds::default(),
-        false => application_objects::read_served_kinds(cluster)
-            .await
-            .map_err(|failure| Problem::new(Exit::ChecksFailed, failure.to_string()))?,
+        false => application_objects::read_served_kinds(cluster).await.map_err(AdoptionError::UnknownKinds)?,
     };
     let adopter = Adopter { cluster, release, namespace, apply_method };
     for object in objects {
@@ -55,33 +54,26 @@ struct Adopter<'a> {
 }
 
 impl Adopter<'_> {
-    async fn adopt(&self, object: &ObjectRef, path: &str) -> Result<(), Problem> {
-        let failed = |error: ApiError| {
-            Problem::failure(format!("helm could not be made the owner of {object}"))
-                .with_source(error)
-                .with_hint("run the same command again: an object that helm owns is not written again")
-        };
+    async fn adopt(&self, object: &ObjectRef, path: &str) -> Result<(), AdoptionError> {
         for attempt in 1.. {
-            match self.try_adopt(object, path).await {
-                Ok(()) => break,
-                Err(AdoptionError::Foreign(problem)) => return Err(problem),
-                Err(AdoptionError::Api(error)) if error.is_not_found() => break,
-                Err(AdoptionError::Api(error)) if error.is_conflict() && attempt < MAX_ATTEMPTS => {}
-                Err(AdoptionError::Api(error)) => return Err(failed(error)),
+            match self.try_adopt(path).await {
+                Ok(Adoption::Done) => break,
+                Ok(Adoption::Foreign { owner }) => {
+                    return Err(AdoptionError::Foreign { object: object.to_string(), owner });
+                }
+                Err(error) if error.is_not_found() => break,
+                Err(error) if error.is_conflict() && attempt < MAX_ATTEMPTS => {}
+                Err(error) => return Err(AdoptionError::Patch { object: object.to_string(), error }),
             }
         }
         Ok(())
     }
 
-    async fn try_adopt(&self, object: &ObjectRef, path: &str) -> Result<(), AdoptionError> {
+    async fn try_adopt(&self, path: &str) -> Result<Adoption, ApiError> {
         let mut live = self.cluster.get(path).await?;
         match live["metadata"]["annotations"][RELEASE_NAME_ANNOTATION].as_str() {
             Some(owner) if owner == self.release => {}
-            Some(owner) => {
-                let text = format!("{object} belongs to the release {owner} since the plan was made");
-                let hint = "run the same command again: a new plan is made from what is there now";
-                return Err(AdoptionError::Foreign(Problem::new(Exit::Refused, text).with_hint(hint)));
-            }
+            Some(owner) => return Ok(Adoption::Foreign { owner: owner.to_owned() }),
             None => live = self.patch(path, &self.build_metadata_patch(&live)).await?,
         }
         if self.apply_method == ApplyMethod::ServerSide
@@ -91,7 +83,7 @@ impl Adopter<'_> {
             let patch = json!({"metadata": {"resourceVersion": version, "managedFields": managed_fields}});
             self.patch(path, &patch).await?;
         }
-        Ok(())
+        Ok(Adoption::Done)
     }
 
     fn build_metadata_patch(&self, live: &Value) -> Value {
@@ -106,13 +98,47 @@ impl Adopter<'_> {
     }
 }
 
-enum AdoptionError {
-    Foreign(Problem),
-    Api(ApiError),
+/// How one attempt ended.
+enum Adoption {
+    /// helm owns the object.
+    Done,
+    /// Another release owns it.
+    Foreign { owner: String },
 }
 
-impl From<ApiError> for AdoptionError {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
+/// Why helm is not the owner of an object.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AdoptionError {
+    /// The paths of the objects are unknown.
+    #[error(transparent)]
+    UnknownKinds(ReadFailure),
+    /// Another release owns the object.
+    #[error("{object} belongs to the release {owner} since the plan was made")]
+    Foreign { object: String, owner: String },
+    /// The API server rejects the patch, or conflicts do not end.
+    #[error("helm could not be made the owner of {object}")]
+    Patch {
+        object: String,
+        #[source]
+        error: ApiError,
+    },
+}
+
+impl Explain for AdoptionError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::UnknownKinds(_) => Exit::ChecksFailed,
+            Self::Foreign { .. } => Exit::Refused,
+            Self::Patch { .. } => Exit::Failed,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::UnknownKinds(_) => return Vec::new(),
+            Self::Foreign { .. } => "run the same command again: a new plan is made from what is there now",
+            Self::Patch { .. } => "run the same command again: an object that helm owns is not written again",
+        };
+        vec![hint.to_owned()]
     }
 }

@@ -55,11 +55,34 @@ impl StepError {
         let lost = |reason: &str| Problem::from(LockError::Lost(reason.to_owned()));
         match run.locks.loss_reason() {
             Some(reason) if problem.exit == Exit::Interrupted => lost(reason),
-            Some(reason) => lost(reason).with_source(format_problem(&problem)),
+            Some(reason) => {
+                LostInStep { lock: LockError::Lost(reason.to_owned()), cause: Cause::new(format_problem(&problem)) }
+                    .into()
+            }
             // On a terminal, Ctrl-C also reaches helm and kubectl, which may fail before we ask them to stop.
             None if run.options.stop.is_requested() => interrupt(step, problem),
             None => problem,
         }
+    }
+}
+
+/// A step that failed because its lock was lost.
+#[derive(Debug, thiserror::Error)]
+#[error("{lock}")]
+struct LostInStep {
+    lock: LockError,
+    /// How the step ended.
+    #[source]
+    cause: Cause,
+}
+
+impl Explain for LostInStep {
+    fn exit(&self) -> Exit {
+        self.lock.exit()
+    }
+
+    fn hints(&self) -> Vec<String> {
+        self.lock.hints()
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Explain};
 
 /// How many words of a command identify it beside its reason: `helm upgrade mural`.
 const COMMAND_WORDS: usize = 3;
@@ -88,11 +88,9 @@ impl ToolError {
         }
     }
 
-    /// The problem of the task that needed the command. `message` names the task.
-    pub fn into_problem(self, message: impl Into<String>) -> Problem {
-        let problem = Problem::new(self.exit(), message);
-        let hints = self.hints();
-        hints.into_iter().fold(problem.with_source(self), Problem::with_hint)
+    /// The failure of what needed the command. `message` says what failed: `helm cannot read the values`.
+    pub fn into_failure(self, message: impl Into<String>) -> ToolFailure {
+        ToolFailure { message: message.into(), next_step: None, error: self }
     }
 
     /// The next step if the program did not give a reason.
@@ -112,9 +110,50 @@ impl ToolError {
     }
 }
 
+/// What could not be done, because a command of helm, kubectl or cosign failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ToolFailure {
+    message: String,
+    next_step: Option<String>,
+    #[source]
+    error: ToolError,
+}
+
+impl ToolFailure {
+    /// Adds the next step of the operator, after that of the command itself.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { next_step: Some(hint.into()), ..self }
+    }
+}
+
+impl Explain for ToolFailure {
+    fn exit(&self) -> Exit {
+        self.error.exit()
+    }
+
+    fn hints(&self) -> Vec<String> {
+        self.error.hints().into_iter().chain(self.next_step.clone()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Problem;
+
+    #[test]
+    fn a_failure_has_the_exit_code_and_the_hint_of_its_command() {
+        let limit = Duration::from_secs(5);
+        let late = ToolError::Timeout { command: "helm version".into(), limit };
+        let problem = Problem::from(late.into_failure("the version of helm cannot be read").with_hint("check it"));
+        assert_eq!((problem.exit, problem.message.as_str()), (Exit::TimedOut, "the version of helm cannot be read"));
+        assert_eq!(problem.causes(), ["helm version reached its time limit of 5 s and was stopped"]);
+        assert_eq!(problem.hints, ["check it"]);
+        let silent = ToolError::Status { command: "helm".into(), status: "signal 9".into(), stderr: String::new() };
+        assert_eq!(silent.into_failure("x").hints(), ["run that command by hand to see its output"]);
+    }
 
     #[test]
     fn the_reason_of_the_program_comes_before_its_command() {

@@ -5,6 +5,7 @@
 
 pub mod activity_log;
 pub mod chart_fetch;
+mod chart_fetch_error;
 pub mod chart_signature;
 pub mod content_archive;
 pub mod error;

@@ -10,18 +10,38 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::problem::Problem;
+use crate::problem::Explain;
 
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+
+/// Why a command has no private folder or file.
+#[derive(Debug, thiserror::Error)]
+pub enum PrivateFileError {
+    /// No folder in the system's temporary folder.
+    #[error("cannot create a private temporary folder")]
+    TemporaryFolder(#[source] io::Error),
+    /// No folder in the private folder of the command.
+    #[error("cannot create a private folder")]
+    Folder(#[source] io::Error),
+    /// The file cannot be written.
+    #[error("cannot write a private file")]
+    File(#[source] io::Error),
+}
+
+impl Explain for PrivateFileError {
+    /// None: the system's reason says what is missing.
+    fn hints(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 /// A folder with mode 0700 in the system's temporary folder.
 ///
 /// # Errors
 /// The folder cannot be created: no space, or no write permission.
-pub fn create_private_dir() -> Result<TempDir, Problem> {
-    create_private_dir_in(&std::env::temp_dir(), "mural-")
-        .map_err(|error| Problem::failure("cannot create a private temporary folder").with_source(error))
+pub fn create_private_dir() -> Result<TempDir, PrivateFileError> {
+    create_private_dir_in(&std::env::temp_dir(), "mural-").map_err(PrivateFileError::TemporaryFolder)
 }
 
 /// A folder with mode 0700 in this parent, with this prefix to its random name.

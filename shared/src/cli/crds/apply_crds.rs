@@ -9,15 +9,16 @@ use crate::cli::run_limits::RunLimits;
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, show_to_operator, style_for};
 use crate::model::chart::ChartRef;
-use crate::prepare::manifest_files;
 use crate::prepare::only_crds::retain_crd_steps;
 use crate::prepare::prepare;
 use crate::prepare::prepared::{Environment, Prepared, RunMode};
+use crate::prepare::waivers_file;
 use crate::problem::{Exit, Problem};
 use crate::report::{plan, upgrade_result};
 use crate::run::run as perform;
 
 use crate::cli::crds::build_event_printer;
+use crate::cli::crds::crds_error::CrdsError;
 use crate::cli::crds::flags::ApplyFlags;
 use crate::cli::crds::helm_env::HelmEnv;
 
@@ -61,12 +62,10 @@ async fn prepare_and_show(
     let emit = build_event_printer(flags.output.style);
     let prepared = signals.run_read_only(prepare(ask.clone(), env.clone(), &emit)).await?;
     let Some(prepared) = retain_crd_steps(prepared) else {
-        return Err(Problem::usage(format!("the registry chart {} needs a version", flags.chart.chart))
-            .with_hint("run `helm mural crds apply oci://… --version VERSION`"));
+        return Err(CrdsError::NoVersion(flags.chart.chart.clone()).into());
     };
     if prepared.work.crds().is_empty() {
-        return Err(Problem::usage(format!("the chart {} holds no CRD", flags.chart.chart))
-            .with_hint("name the chart that holds the CRDs"));
+        return Err(CrdsError::NoCrd(flags.chart.chart.clone()).into());
     }
     let plan_text = plan::render(&prepared.plan, style_for(Stream::Stdout, flags.output.style));
     show_to_operator(&plan_text, flags.output.output.into());
@@ -74,7 +73,7 @@ async fn prepare_and_show(
 }
 
 fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Problem> {
-    let chart = |text: &str| ChartRef::parse(text).map_err(|error| Problem::usage(error.to_string()));
+    let chart = |text: &str| ChartRef::parse(text).map_err(CrdsError::ChartRef);
     let installation = Installation {
         namespace: helm_env.namespace.clone(),
         crds_release: flags.crds_release.clone(),
@@ -99,7 +98,7 @@ fn build_ask(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<UpgradeSpec, Prob
             ..AllowedActions::default()
         },
         server_dry_runs: flags.write.to_write_mode().asks_server(),
-        waivers: manifest_files::read_waivers(flags.waivers.as_deref())?,
+        waivers: waivers_file::read_waivers(flags.waivers.as_deref())?,
         ..spec
     })
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::checks::crd_changes::waivers;
 use crate::checks::crd_changes::{CrdVerdict, ServerAnswer, page};
+use crate::cli::command_error::CommandError;
 use crate::cli::explain::explain;
 use crate::cli::report_format::ReportFormat;
 use crate::cli::{Stream, style_for};
@@ -15,18 +16,20 @@ use crate::model::chart_version::ChartVersion;
 use crate::model::cluster_view::Observed;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
-use crate::model::fetched_chart::FetchedChart;
 use crate::prepare::crd_verdicts::{CrdChange, CrdJudge};
+use crate::prepare::manifest_file_error::ManifestFileError;
 use crate::prepare::manifest_files;
 use crate::prepare::manifest_files::ManifestFiles;
-use crate::prepare::missing_crds;
-use crate::problem::{Exit, Problem};
+use crate::prepare::missing_crds::MissingCrdsError;
+use crate::prepare::waivers_file;
+use crate::problem::{Cause, Exit, Explain, Problem, list_causes};
 use crate::report::columns::render_columns;
 use crate::report::crd_check::CrdCheck;
 use crate::schema::ServerVersion;
 use crate::schema::crd_rules::predict_apply_rejection;
 use jiff::Zoned;
 
+use crate::cli::crds::crds_error::CrdsError;
 use crate::cli::crds::flags::{ChartFlags, CheckFlags};
 use crate::cli::crds::helm_env::HelmEnv;
 use crate::cli::crds::{RenderTarget, chart_label, read_chart_crds, read_live_crds, read_stored_values};
@@ -42,28 +45,14 @@ struct CrdSet {
     /// The cluster that the CRDs come from, if they do.
     cluster: Option<Cluster>,
     /// Set if this side is a chart that renders no CRD.
-    no_crds: Option<NoCrds>,
-}
-
-/// A chart that renders no CRD.
-struct NoCrds {
-    /// Whether its files hold CRDs, which the values suppress.
-    is_suppressed: bool,
-    problem: Problem,
-}
-
-impl NoCrds {
-    fn find(fetched: &FetchedChart, crds: &BTreeMap<String, Crd>) -> Option<Self> {
-        let is_suppressed = missing_crds::require_crds(fetched, false).is_err();
-        crds.is_empty().then(|| Self { is_suppressed, problem: missing_crds::no_crds_problem(fetched) })
-    }
+    no_crds: Option<MissingCrdsError>,
 }
 
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, Problem> {
     if let Some(id) = &flags.explain {
         return explain_check(id);
     }
-    let accepted = manifest_files::read_waivers(flags.waivers.as_deref())?;
+    let accepted = waivers_file::read_waivers(flags.waivers.as_deref())?;
     let (mut old, mut new) = read_crd_sets(helm_env, flags).await?;
     require_comparable(&mut old, &mut new)?;
     let server = read_server_version(flags, &old).await?;
@@ -86,15 +75,12 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &CheckFlags) -> Result<Exit, 
 }
 
 /// A new side without CRDs compares nothing, unless they left a chart that had some.
-fn require_comparable(old: &mut CrdSet, new: &mut CrdSet) -> Result<(), Problem> {
-    if let Some(NoCrds { problem, .. }) = old.no_crds.take().filter(|no_crds| no_crds.is_suppressed) {
-        Stream::Stderr.write(&format!("warning: {problem}; {}\n", problem.hints.join("; ")));
+fn require_comparable(old: &mut CrdSet, new: &mut CrdSet) -> Result<(), MissingCrdsError> {
+    if let Some(error) = old.no_crds.take().filter(MissingCrdsError::is_suppressed) {
+        Stream::Stderr.write(&format!("warning: {error}; {}\n", error.hints().join("; ")));
     }
     let nothing_leaves = old.cluster.is_some() || old.crds.is_empty();
-    match new.no_crds.take().filter(|no_crds| no_crds.is_suppressed || nothing_leaves) {
-        Some(NoCrds { problem, .. }) => Err(problem),
-        None => Ok(()),
-    }
+    new.no_crds.take().filter(|error| error.is_suppressed() || nothing_leaves).map_or(Ok(()), Err)
 }
 
 /// The objects of `--objects`; `None` without the flag.
@@ -112,9 +98,9 @@ fn read_objects(paths: &[PathBuf]) -> Result<Option<ManifestFiles>, Problem> {
 
 /// Writes unreadable files and warnings to standard error.
 pub(super) fn write_file_notes(files: &ManifestFiles) {
-    for problem in &files.unreadable {
-        let causes: String = problem.causes().iter().map(|cause| format!(": {cause}")).collect();
-        Stream::Stderr.write(&format!("error: {}{causes}; the other files are checked\n", problem.message));
+    for error in &files.unreadable {
+        let causes: String = list_causes(error).iter().map(|cause| format!(": {cause}")).collect();
+        Stream::Stderr.write(&format!("error: {error}{causes}; the other files are checked\n"));
     }
     for warning in &files.warnings {
         Stream::Stderr.write(&format!("warning: {warning}\n"));
@@ -146,17 +132,14 @@ fn explain_check(id: &str) -> Result<Exit, Problem> {
 
 fn render_report(report: &CrdCheck, flags: &CheckFlags, exit: Exit) -> Result<String, Problem> {
     let style = style_for(Stream::Stdout, flags.style);
-    let unwritable = |error: std::io::Error| Problem::failure("cannot render the report").with_source(error);
     match flags.output {
         ReportFormat::Table => Ok(report.render_table(style, flags.all, exit)),
         ReportFormat::Wide => Ok(report.render_table(style, true, exit)),
-        format @ (ReportFormat::Json | ReportFormat::Yaml) => format.render_data(report),
+        format @ (ReportFormat::Json | ReportFormat::Yaml) => Ok(format.render_data(report)?),
         ReportFormat::Markdown => Ok(report.render_markdown()),
-        ReportFormat::Sarif => ReportFormat::Json.render_data(&report.render_sarif()),
-        ReportFormat::Junit => report.render_junit().map_err(unwritable),
-        ReportFormat::Html | ReportFormat::Prometheus | ReportFormat::Github => {
-            Err(Problem::usage("a CRD check has no such form"))
-        }
+        ReportFormat::Sarif => Ok(ReportFormat::Json.render_data(&report.render_sarif())?),
+        ReportFormat::Junit => Ok(report.render_junit().map_err(CommandError::report)?),
+        ReportFormat::Html | ReportFormat::Prometheus | ReportFormat::Github => Err(CrdsError::NoSuchForm.into()),
     }
 }
 
@@ -202,17 +185,18 @@ async fn read_crd_set(
         };
         let target = read_render_target(helm_env, flags).await;
         let (fetched, crds) = read_chart_crds(helm_env, &chart, &target).await?;
-        let (name, no_crds) = (chart_label(&fetched), NoCrds::find(&fetched, &crds));
+        let (name, no_crds) =
+            (chart_label(&fetched), crds.is_empty().then(|| MissingCrdsError::of_named_chart(&fetched)));
         return Ok(CrdSet { name, crds, files: BTreeMap::new(), has_unreadable_files: false, cluster: None, no_crds });
     }
     // Reads on a separate thread, so that the other side is read at the same time.
     let read = tokio::task::spawn_blocking(move || {
         let mut files = manifest_files::read_manifests(&path)?;
         let found = manifest_files::collect_crds(&path, std::mem::take(&mut files.manifests))?;
-        Ok::<_, Problem>((found, files))
+        Ok::<_, ManifestFileError>((found, files))
     })
     .await;
-    let (found, notes) = read.map_err(|error| Problem::failure(format!("cannot read {name}")).with_source(error))??;
+    let (found, notes) = read.map_err(|error| CrdsError::Reader { name: name.to_owned(), error })??;
     let files = found.iter().map(|(crd, file, line)| (crd.name().to_owned(), (file.clone(), *line))).collect();
     let crds = found.into_iter().map(|(crd, ..)| (crd.name().to_owned(), crd)).collect();
     write_file_notes(&notes);
@@ -247,10 +231,11 @@ pub(super) fn is_chart(name: &str, path: &Path) -> bool {
 }
 
 /// Sets `status.storedVersions` of a CRD from `NAME=v1,v1beta1`.
-fn set_stored_versions(crd_set: &mut CrdSet, given: &str) -> Result<(), Problem> {
-    let wrong = || Problem::usage(format!("--stored-versions {given:?} is not of the form NAME=v1,v1beta1"));
-    let (name, versions) = given.split_once('=').ok_or_else(wrong)?;
-    let crd = crd_set.crds.get(name).ok_or_else(|| wrong().with_source(format!("OLD contains no CRD {name}")))?;
+fn set_stored_versions(crd_set: &mut CrdSet, given: &str) -> Result<(), CrdsError> {
+    let invalid = |cause| CrdsError::StoredVersions { text: given.to_owned(), cause };
+    let (name, versions) = given.split_once('=').ok_or_else(|| invalid(None))?;
+    let missing = || invalid(Some(Cause::new(format_args!("OLD contains no CRD {name}"))));
+    let crd = crd_set.crds.get(name).ok_or_else(missing)?;
     let mut json = crd.json().clone();
     json["status"]["storedVersions"] = versions.split(',').map(str::trim).collect();
     json["status"]["conditions"] = serde_json::json!([{"type": "Established", "status": "True"}]);
@@ -262,7 +247,7 @@ fn set_stored_versions(crd_set: &mut CrdSet, given: &str) -> Result<(), Problem>
 
 async fn read_server_version(flags: &CheckFlags, old: &CrdSet) -> Result<ServerVersion, Problem> {
     if let Some(given) = &flags.server_version {
-        return given.parse().map_err(|error| Problem::usage(format!("--server-version: {error}")));
+        return Ok(given.parse().map_err(|error| CrdsError::ServerVersion(Cause::new(error)))?);
     }
     let Some(cluster) = &old.cluster else { return Ok(ServerVersion::NEWEST) };
     let version = cluster.get("/version").await.map_err(|error| error.in_context(&cluster.context))?;

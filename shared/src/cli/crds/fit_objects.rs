@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::checks::object_fit::ObjectJudge;
+use crate::cli::crds::crds_error::CrdsError;
 use crate::cli::crds::flags::{FitFlags, FitFormat};
 use crate::cli::crds::helm_env::HelmEnv;
 use crate::cli::crds::{RenderTarget, chart_label, check_crds, read_chart_crds};
@@ -10,8 +11,8 @@ use crate::cli::{OutputFormat, Stream, style_for};
 use crate::model::crd::Crd;
 use crate::model::object::ObjectRef;
 use crate::prepare::manifest_files::{self, ManifestFiles};
-use crate::prepare::missing_crds;
-use crate::problem::{Exit, Problem};
+use crate::prepare::missing_crds::MissingCrdsError;
+use crate::problem::{Cause, Exit, Problem};
 use crate::report::crd_fit::{CrdFit, FitRow};
 use crate::report::style::Listing;
 use crate::schema::ServerVersion;
@@ -19,7 +20,7 @@ use crate::schema::ServerVersion;
 /// Reads the chart and the manifests, judges each object and prints the report.
 pub(crate) async fn run(helm_env: &HelmEnv, flags: &FitFlags) -> Result<Exit, Problem> {
     let server = match &flags.server_version {
-        Some(given) => given.parse().map_err(|error| Problem::usage(format!("--server-version: {error}")))?,
+        Some(given) => given.parse().map_err(|error| CrdsError::ServerVersion(Cause::new(error)))?,
         None => ServerVersion::NEWEST,
     };
     let mut files = ManifestFiles::default();
@@ -56,7 +57,7 @@ async fn read_crds(helm_env: &HelmEnv, flags: &FitFlags) -> Result<(String, Vec<
     if check_crds::is_chart(&flags.chart.chart, &path) {
         let (fetched, crds) = read_chart_crds(helm_env, &flags.chart, &RenderTarget::without_cluster()).await?;
         if crds.is_empty() {
-            return Err(missing_crds::no_crds_problem(&fetched));
+            return Err(MissingCrdsError::of_named_chart(&fetched).into());
         }
         return Ok((chart_label(&fetched), crds.into_values().collect()));
     }

@@ -8,7 +8,7 @@ use crate::cli::crds::flags::CrdsClusterFlags;
 use crate::cli::in_cluster::use_service_account;
 use crate::cli::{env_var, read_connection_variables};
 use crate::problem::Problem;
-use crate::tools::program_paths::{self, ProgramHints};
+use crate::tools::program_paths::{self, MissingProgram, ProgramHints};
 
 /// The API server's limit for the name of a namespace, in characters.
 const MAX_NAMESPACE_LENGTH: usize = 63;
@@ -67,7 +67,7 @@ impl HelmEnv {
     }
 
     /// The helm program that called the plugin, or the one on `PATH`.
-    pub(crate) fn find_helm(&self) -> Result<PathBuf, Problem> {
+    pub(crate) fn find_helm(&self) -> Result<PathBuf, MissingProgram> {
         program_paths::find_helm(&ProgramHints { helm: self.helm_bin.clone(), kubectl: None })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::ask::parse_duration;
 use crate::checks::crd_changes::object_evidence::Evidence;
+use crate::cli::command_error::CommandError;
 use crate::cli::confirmation::{DryRunFlag, WriteMode};
 use crate::cli::environment::state_dir;
 use crate::cli::prompt::ask_yes_no;
@@ -13,7 +14,7 @@ use crate::model::backup_format::encode_file_name;
 use crate::model::crd::Crd;
 use crate::model::migration::{is_migrating, outdated_stored_versions};
 use crate::prepare::state_dir::cluster_state_dir;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Cause, Exit, Problem};
 use crate::report::event::{Emit, Event};
 use crate::report::migrate_report::{CrdMigrationResult, MigrateReport};
 use crate::run::backup::create::create_backup;
@@ -21,6 +22,7 @@ use crate::run::storage_version_migration::{MigrationRoute, StorageMigrator};
 use crate::schema::ServerVersion;
 use crate::tools::spawn::StopSignal;
 
+use crate::cli::crds::crds_error::CrdsError;
 use crate::cli::crds::flags::{MigrateFlags, Rewriter, SelectFlags};
 use crate::cli::crds::helm_env::HelmEnv;
 use crate::cli::crds::{build_event_printer, select_crds};
@@ -44,9 +46,13 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
     Stream::Stderr.write(&render_plan(&wanted, &cluster.context));
     let losses = if mode.asks_server() { find_losses(&cluster, &wanted).await } else { Vec::new() };
     Stream::Stderr.write(&losses.iter().map(|loss| format!("{}\n", loss.describe())).collect::<String>());
-    let is_refused = !losses.is_empty() && !flags.allow_field_loss && !confirm_losses(&losses, mode).await?;
-    if is_refused && mode.can_write() {
-        return Err(refuse_losses(&losses));
+    let consent = if losses.is_empty() || flags.allow_field_loss || confirm_losses(&losses, mode).await? {
+        LossConsent::NotNeededOrGiven
+    } else {
+        LossConsent::Missing
+    };
+    if consent == LossConsent::Missing && mode.can_write() {
+        return Err(refuse_losses(&losses).into());
     }
     if !wanted.is_empty() {
         mode.require_consent().await?;
@@ -59,15 +65,18 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
     let report = MigrateReport::new(&cluster.context, migrated, clean.len());
     let style = style_for(Stream::Stdout, flags.output.style);
     Stream::Stdout.write(&flags.output.output.render(&report, || report.render_table(style))?);
-    Ok(exit_of(report.is_successful(), is_refused))
+    Ok(match consent {
+        _ if !report.is_successful() => Exit::Failed,
+        LossConsent::Missing => Exit::Refused,
+        LossConsent::NotNeededOrGiven => Exit::Success,
+    })
 }
 
-const fn exit_of(is_successful: bool, is_refused: bool) -> Exit {
-    match (is_successful, is_refused) {
-        (true, true) => Exit::Refused,
-        (true, false) => Exit::Success,
-        (false, _) => Exit::Failed,
-    }
+/// Whether the loss of fields is allowed. A dry run reports a migration that would be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LossConsent {
+    NotNeededOrGiven,
+    Missing,
 }
 
 fn add_lost_fields(migrated: &mut [CrdMigrationResult], losses: &[MigrationLoss<'_>]) {
@@ -125,7 +134,7 @@ async fn find_losses<'a>(cluster: &Cluster, crds: &'a [Crd]) -> Vec<MigrationLos
 }
 
 /// Asks for the loss at the terminal; `--yes` is no answer to this question.
-async fn confirm_losses(losses: &[MigrationLoss<'_>], mode: WriteMode) -> Result<bool, Problem> {
+async fn confirm_losses(losses: &[MigrationLoss<'_>], mode: WriteMode) -> Result<bool, CommandError> {
     if mode != WriteMode::Ask {
         return Ok(false);
     }
@@ -133,12 +142,9 @@ async fn confirm_losses(losses: &[MigrationLoss<'_>], mode: WriteMode) -> Result
         .await
 }
 
-fn refuse_losses(losses: &[MigrationLoss<'_>]) -> Problem {
+fn refuse_losses(losses: &[MigrationLoss<'_>]) -> CrdsError {
     let lines: Vec<String> = losses.iter().map(MigrationLoss::describe).collect();
-    Problem::new(Exit::Refused, "the migration deletes fields of stored objects; nothing was written")
-        .with_source(lines.join("\n"))
-        .with_hint("move the values to fields that the storage version has, or add the fields to its schema")
-        .with_hint("set --allow-field-loss to migrate nevertheless; the objects are backed up first")
+    CrdsError::FieldLoss(Cause::new(lines.join("\n")))
 }
 
 /// Backs up the objects in each version in which they may be stored: only there the fields can be read.
@@ -148,10 +154,7 @@ async fn back_up_losing_objects(
     stop: &StopSignal,
     emit: Emit<'_>,
 ) -> Result<(), Problem> {
-    let state = state_dir().ok_or_else(|| {
-        Problem::new(Exit::Refused, "there is no folder for the backup; nothing was written")
-            .with_hint("set XDG_STATE_HOME or HOME")
-    })?;
+    let state = state_dir().ok_or(CrdsError::NoBackupFolder)?;
     let run = jiff::Timestamp::now().strftime("migrate-%Y%m%d-%H%M%S").to_string();
     let folder = cluster_state_dir(&state, &cluster.context).join(run);
     for loss in losses {
@@ -160,8 +163,8 @@ async fn back_up_losing_objects(
             let into = folder.join(encode_file_name(&format!("{}-{version}", loss.crd.name())));
             let index = create_backup(cluster, &[stored], &into, stop, emit).await?;
             if let Some(reason) = index.crds.iter().find_map(|crd| crd.read_failure.as_ref()) {
-                let text = format!("the objects of {} could not all be read; nothing was migrated", loss.crd.name());
-                return Err(Problem::new(Exit::Refused, text).with_source(reason.clone()));
+                let (name, reason) = (loss.crd.name().to_owned(), Cause::new(reason));
+                return Err(CrdsError::IncompleteBackup { name, reason }.into());
             }
             let objects: u64 = index.crds.iter().map(|crd| crd.objects).sum();
             let detail = format!("{} as {version}: {objects} objects in {}", loss.crd.name(), into.display());

@@ -6,6 +6,7 @@
 mod apply_crds;
 mod backup_crds;
 mod check_crds;
+mod crds_error;
 mod fit_objects;
 pub mod flags;
 mod helm_env;
@@ -29,15 +30,16 @@ use crate::model::fetched_chart::FetchedChart;
 use crate::model::release_inventory::is_product_crd;
 use crate::model::secret::Hidden;
 use crate::plan::{self, API_VERSION};
-use crate::prepare::missing_crds;
+use crate::prepare::missing_crds::MissingCrdsError;
 use crate::problem::{Exit, Problem};
 use crate::report::crd_report::{CrdDiff, CrdList};
 use crate::report::event::Event;
 use crate::report::human::HumanRenderer;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{Helm, TemplateArgs, TemplateLookups};
-use crate::tools::private_files::{create_private_dir, write_private_file};
+use crate::tools::private_files::{PrivateFileError, create_private_dir, write_private_file};
 
+use crds_error::CrdsError;
 use flags::{ChartFlags, Cli, Command, CrdsCli, CrdsCommand, SelectFlags};
 use helm_env::HelmEnv;
 
@@ -65,8 +67,9 @@ async fn run(crds: &CrdsCli) -> Result<Exit, Problem> {
         Some(CrdsCommand::List { chart, output }) => {
             let (fetched, wanted) = read_chart_crds(&helm_env, chart, &RenderTarget::without_cluster()).await?;
             // A chart without CRDs has an empty list; one whose values suppress them has a mistake.
-            if missing_crds::require_crds(&fetched, !wanted.is_empty()).is_err() {
-                return Err(missing_crds::no_crds_problem(&fetched));
+            let missing = wanted.is_empty().then(|| MissingCrdsError::of_named_chart(&fetched));
+            if let Some(error) = missing.filter(MissingCrdsError::is_suppressed) {
+                return Err(error.into());
             }
             let list = CrdList::new(chart_label(&fetched), wanted.values());
             Stream::Stdout.write(&output.output.render(&list, || list.render_table())?);
@@ -110,18 +113,13 @@ async fn list_cluster_crds(helm_env: &HelmEnv, flags: &CrdsCli) -> Result<CrdLis
 }
 
 /// The CRDs of the cluster that the flags select.
-async fn select_crds(cluster: &Cluster, select: &SelectFlags) -> Result<Vec<Crd>, Problem> {
+async fn select_crds(cluster: &Cluster, select: &SelectFlags) -> Result<Vec<Crd>, CrdsError> {
     let mut live = read_live_crds(cluster).await?;
     if select.crds.is_empty() {
         return Ok(live.into_values().filter(|crd| select.all || is_product_crd(crd)).collect());
     }
     let names: BTreeSet<&String> = select.crds.iter().collect();
-    let found = names.into_iter().map(|name| {
-        live.remove(name).ok_or_else(|| {
-            Problem::usage(format!("the cluster has no CRD {name}"))
-                .with_hint("run `helm mural crds --all` to list the CRDs")
-        })
-    });
+    let found = names.into_iter().map(|name| live.remove(name).ok_or_else(|| CrdsError::UnknownCrd(name.clone())));
     found.collect()
 }
 
@@ -135,11 +133,8 @@ fn build_event_printer(style: StyleFlags) -> impl Fn(Event) + Send + Sync {
     }
 }
 
-async fn read_live_crds(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, Problem> {
-    view_reader::read_live_crds(cluster).await.map_err(|read_failure| {
-        Problem::new(Exit::Failed, read_failure.to_string())
-            .with_hint("check --context (kubectl mural crds) or --kube-context (helm mural crds)")
-    })
+async fn read_live_crds(cluster: &Cluster) -> Result<BTreeMap<String, Crd>, CrdsError> {
+    view_reader::read_live_crds(cluster).await.map_err(CrdsError::Unreadable)
 }
 
 /// For what a chart is rendered.
@@ -156,12 +151,11 @@ impl RenderTarget {
     }
 
     /// Writes the stored values into a private file; helm reads it before the flags.
-    fn write_stored_values(&self, private: &Path) -> Result<Option<PathBuf>, Problem> {
+    fn write_stored_values(&self, private: &Path) -> Result<Option<PathBuf>, PrivateFileError> {
         let Some(values) = &self.stored_values else { return Ok(None) };
         let file = private.join("stored-values.json");
         // JSON is YAML.
-        write_private_file(&file, values.reveal().to_string())
-            .map_err(|error| Problem::failure("cannot write a private file").with_source(error))?;
+        write_private_file(&file, values.reveal().to_string()).map_err(PrivateFileError::File)?;
         Ok(Some(file))
     }
 }
@@ -184,7 +178,7 @@ async fn read_chart_crds(
     target: &RenderTarget,
 ) -> Result<(FetchedChart, BTreeMap<String, Crd>), Problem> {
     let private = create_private_dir()?;
-    let reference = ChartRef::parse(&flags.chart).map_err(|error| Problem::usage(error.to_string()))?;
+    let reference = ChartRef::parse(&flags.chart).map_err(CrdsError::ChartRef)?;
     let helm = Helm {
         program: helm_env.find_helm()?,
         cluster: helm_env.cluster.clone(),
@@ -210,7 +204,7 @@ async fn read_chart_crds(
     let rendered = helm
         .template(&template)
         .await
-        .map_err(|error| error.into_problem(format!("the chart {} does not render", flags.chart)))?;
+        .map_err(|error| error.into_failure(format!("the chart {} does not render", flags.chart)))?;
     let wanted = rendered.objects.into_iter().filter_map(|document| Crd::new(document).ok());
     Ok((fetched, wanted.map(|crd| (crd.name().to_owned(), crd)).collect()))
 }
@@ -224,7 +218,7 @@ async fn diff_with_cluster(helm_env: &HelmEnv, flags: &ChartFlags, crds_release:
     let (live, chart_crds) = tokio::join!(read_live_crds(&cluster), read_chart_crds(helm_env, flags, &target));
     let (live, (fetched, wanted)) = (live?, chart_crds?);
     if wanted.is_empty() {
-        return Err(missing_crds::no_crds_problem(&fetched));
+        return Err(MissingCrdsError::of_named_chart(&fetched).into());
     }
     let all: Vec<Crd> = wanted.into_values().collect();
     let answers = crd_dry_run::dry_run_crds(&cluster, &all).await;

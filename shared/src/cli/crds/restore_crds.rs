@@ -8,6 +8,7 @@ use crate::run::backup::restore::Restore;
 use crate::tools::spawn::StopSignal;
 
 use crate::cli::crds::build_event_printer;
+use crate::cli::crds::crds_error::CrdsError;
 use crate::cli::crds::flags::RestoreFlags;
 use crate::cli::crds::helm_env::HelmEnv;
 
@@ -19,7 +20,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &RestoreFlags) -> Result<Exit
     let stop = StopSignal::default();
     let restore = Restore::prepare(&cluster, &flags.folder, flags.overwrite).await?;
     if !flags.create_namespace && !restore.missing_namespaces.is_empty() {
-        return Err(missing_namespaces_problem(&restore));
+        return Err(CrdsError::NoNamespace(restore.missing_namespaces.iter().cloned().collect()).into());
     }
     Stream::Stderr.write(&render_plan(&restore, flags, &cluster.context));
     let report = if mode.can_write() {
@@ -41,11 +42,4 @@ fn render_plan(restore: &Restore, flags: &RestoreFlags, context: &str) -> String
         "{context}: restore {crds} CRDs and {objects} objects, backed up {} from {}; existing ones are {existing}\n",
         report.backup_created_at, report.backup_cluster
     )
-}
-
-fn missing_namespaces_problem(restore: &Restore) -> Problem {
-    let names: Vec<&str> = restore.missing_namespaces.iter().map(String::as_str).collect();
-    Problem::new(Exit::Refused, format!("the cluster has no namespace {}", names.join(", ")))
-        .with_hint("use --create-namespace to create missing namespaces")
-        .with_hint("or create them yourself, then run the same command again")
 }

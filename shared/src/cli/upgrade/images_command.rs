@@ -5,6 +5,7 @@ use crate::cli::environment::read_environment;
 use crate::cli::progress_output::ProgressOutput;
 use crate::cli::signals::Signals;
 use crate::cli::upgrade::flags::{EventsFlag, ImagesFlags};
+use crate::cli::upgrade::upgrade_error::UpgradeError;
 use crate::cli::{Stream, style_for};
 use crate::prepare::image_list::{DigestLookup, list_images};
 use crate::prepare::prepare;
@@ -28,7 +29,7 @@ pub(crate) async fn images(flags: &ImagesFlags) -> Result<Exit, Problem> {
         .run_read_only(async {
             let prepared = prepare(ask, env, &emit).await?;
             let Some(work) = prepared.work.as_upgrade() else {
-                return Err(Problem::failure("internal error: an upgrade without its work"));
+                return Err(Problem::from(UpgradeError::NoWork));
             };
             Ok(list_images(&prepared, work, lookup).await)
         })

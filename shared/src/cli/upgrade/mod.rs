@@ -9,12 +9,14 @@ mod job_command;
 mod perform_command;
 mod recovery;
 mod status_command;
+mod upgrade_error;
 mod upgrade_request;
 
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use crate::cli::command_error::CommandError;
 use crate::cli::confirmation::{confirm_field_loss, confirm_or_report};
 use crate::cli::environment::read_environment;
 use crate::cli::explain::explain;
@@ -43,6 +45,7 @@ use crate::run::run;
 use crate::run::run_options::{JournalOptions, RunOptions};
 
 use flags::{Cli, Command, EventsFlag, RunFlags};
+use upgrade_error::UpgradeError;
 use upgrade_request::{UpgradeAction, UpgradeRequest};
 
 /// Runs the command and returns its exit code.
@@ -203,34 +206,28 @@ fn show_manual_steps(request: &UpgradeRequest<'_>, prepared: &Prepared) -> Resul
     }
     if !flux_follow::has_external_owner(prepared) {
         return match request.commit_folder() {
-            Some(_) => Err(Problem::usage("there is nothing to commit: neither Git nor Argo CD owns the releases")
-                .with_hint("run the command without --write to upgrade through the owner of the releases")),
+            Some(_) => Err(UpgradeError::NothingToCommit.into()),
             None => Ok(()),
         };
     }
     let all = flux_follow::list_commits(prepared);
     show_to_operator(&format!("\nto commit\n{}", flux_follow::format_commits(&all)), request.run_flags.output);
     let Some(folder) = request.commit_folder() else { return Ok(()) };
-    std::fs::create_dir_all(folder).map_err(|error| {
-        Problem::failure(format!("cannot create the folder {}", folder.display())).with_source(error)
-    })?;
+    std::fs::create_dir_all(folder).map_err(|error| UpgradeError::CommitFolder { folder: folder.to_owned(), error })?;
     for commit in &all {
-        let text = commit
-            .render()
-            .map_err(|error| Problem::failure("cannot render the manifest as YAML").with_source(error))?;
+        let text = commit.render().map_err(|error| CommandError::Yaml { what: "manifest", error })?;
         files::write(&folder.join(&commit.file_name), "the manifest", text.as_bytes())?;
     }
     Ok(())
 }
 
 /// Refuses `--source` and `--crds-source` if Flux owns neither release: the command runs against the wrong installation.
-fn refuse_unused_sources(request: &UpgradeRequest<'_>, upgrade: &UpgradeWork) -> Result<(), Problem> {
+fn refuse_unused_sources(request: &UpgradeRequest<'_>, upgrade: &UpgradeWork) -> Result<(), UpgradeError> {
     let makes_them = matches!(request.action, UpgradeAction::Manifests { .. });
     if makes_them || upgrade.flux.has_any() || upgrade.ask.sources.is_empty() {
         return Ok(());
     }
-    Err(Problem::usage("--source and --crds-source require Flux, but Flux owns neither release")
-        .with_hint("run `kubectl mural validate` to see the owner of the releases"))
+    Err(UpgradeError::UnusedSources)
 }
 
 async fn prepare_request(request: &UpgradeRequest<'_>, env: Environment, emit: Emit<'_>) -> Result<Prepared, Problem> {
@@ -265,10 +262,7 @@ fn save_plan(
         progress.show_event(&Event::Warning { stage: "plan file", message });
         return Ok(());
     }
-    let recorded_state = upgrade
-        .recorded_state
-        .clone()
-        .map_err(|read_failure| Problem::new(Exit::ChecksFailed, read_failure.to_string()))?;
+    let recorded_state = upgrade.recorded_state.clone().map_err(UpgradeError::StateUnreadable)?;
     let saved = SavedPlan::new(&upgrade.ask, &prepared.plan, recorded_state, Timestamp::now(), &files::current_dir()?);
     files::write(file, "the plan", OutputFormat::Json.render(&saved, String::new)?.as_bytes())?;
     let detail = format!("run `kubectl mural upgrade apply {}` with the same value flags", file.display());
@@ -285,14 +279,14 @@ fn print_permissions(plan: &Plan, user: Option<&str>) -> Result<Exit, Problem> {
 /// Writes the Roles of this plan into the file of `--role-file`.
 fn write_role_file(plan: &Plan, flags: &RunFlags) -> Result<(), Problem> {
     let Some(file) = &flags.role_file else { return Ok(()) };
-    files::write(file, "the Roles", render_roles(plan, None)?.as_bytes())
+    Ok(files::write(file, "the Roles", render_roles(plan, None)?.as_bytes())?)
 }
 
 fn render_roles(plan: &Plan, user: Option<&str>) -> Result<String, Problem> {
-    let ours = || plan.cluster.user.as_deref().map_err(|failure| Problem::failure(failure.to_string()));
+    let ours = || plan.cluster.user.as_deref().map_err(|failure| UpgradeError::UserUnreadable(failure.clone()));
     let user = user.map_or_else(ours, Ok)?;
-    permission_manifest::render(&plan.permissions, Subject::User(user))
-        .map_err(|error| Problem::failure("cannot render the Roles as YAML").with_source(error))
+    let roles = permission_manifest::render(&plan.permissions, Subject::User(user));
+    Ok(roles.map_err(|error| CommandError::Yaml { what: "Roles", error })?)
 }
 
 fn write_report(report: &UpgradeReport, flags: &RunFlags) -> Result<Exit, Problem> {
@@ -314,6 +308,6 @@ fn render_report(report: &UpgradeReport, format: ReportFormat, style: Style) -> 
         | ReportFormat::Junit
         | ReportFormat::Sarif
         | ReportFormat::Prometheus
-        | ReportFormat::Github => format.render_data(report),
+        | ReportFormat::Github => Ok(format.render_data(report)?),
     }
 }

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 use crate::run::run_options::BackupOptions;
 
 use crate::cli::upgrade::flags::{Cli, Command, RegistryFlags, RunFlags};
+use crate::cli::upgrade::upgrade_error::UpgradeError;
 
 /// One request: `upgrade`, `plan`, `apply`, `resume` or `flux-manifests`.
 pub(crate) struct UpgradeRequest<'a> {
@@ -139,17 +140,14 @@ impl<'a> UpgradeRequest<'a> {
     pub(crate) fn with_task_steps(&self, prepared: Prepared) -> Result<Prepared, Problem> {
         match &self.action {
             UpgradeAction::Upgrade { .. } => Ok(prepared),
-            UpgradeAction::Follow { .. } => flux_follow::follow_rollout(prepared),
-            UpgradeAction::Manifests { options, .. } => handover::hand_over(prepared, options),
+            UpgradeAction::Follow { .. } => Ok(flux_follow::follow_rollout(prepared)?),
+            UpgradeAction::Manifests { options, .. } => Ok(handover::hand_over(prepared, options)?),
         }
     }
 }
 
 fn read_saved_plan(file: &Path) -> Result<SavedPlan, Problem> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Problem::usage(format!("cannot read the saved plan {}", file.display()))
-            .with_source(error)
-            .with_hint("run `kubectl mural upgrade plan … --save FILE` to create one")
-    })?;
-    SavedPlan::read(file, &text)
+    let text =
+        std::fs::read_to_string(file).map_err(|error| UpgradeError::SavedPlan { file: file.to_owned(), error })?;
+    Ok(SavedPlan::read(file, &text)?)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cli::command_error::CommandError;
 use crate::cli::report_format::ReportFormat;
 use crate::cli::{Stream, StyleFlags, files, style_for};
 use crate::problem::{Exit, Problem};
@@ -37,11 +38,11 @@ pub(crate) fn write_answer(
 }
 
 /// Renders one report as one JSON document, several reports as a list.
-pub(crate) fn render_json(reports: &[ValidateReport]) -> Result<String, Problem> {
+pub(crate) fn render_json(reports: &[ValidateReport]) -> Result<String, CommandError> {
     render_one_or_list(reports, ReportFormat::Json)
 }
 
-fn render_one_or_list(reports: &[ValidateReport], format: ReportFormat) -> Result<String, Problem> {
+fn render_one_or_list(reports: &[ValidateReport], format: ReportFormat) -> Result<String, CommandError> {
     match reports {
         [one] => format.render_data(one),
         many => format.render_data(&ValidateReportList::new(many)),
@@ -53,16 +54,14 @@ fn render(
     output: ReportFormat,
     render_options: TableOptions,
     style: Style,
-) -> Result<String, Problem> {
+) -> Result<String, CommandError> {
     match output {
         ReportFormat::Table | ReportFormat::Wide => {
             let each: Vec<String> = reports.iter().map(|report| render_table(report, render_options, style)).collect();
             Ok(each.join("\n"))
         }
         ReportFormat::Json | ReportFormat::Yaml => render_one_or_list(reports, output),
-        ReportFormat::Junit => {
-            render_junit(reports).map_err(|error| Problem::failure("cannot render the report").with_source(error))
-        }
+        ReportFormat::Junit => render_junit(reports).map_err(CommandError::report),
         ReportFormat::Sarif => output.render_data(&render_sarif(reports)),
         ReportFormat::Markdown => Ok(render_markdown(reports)),
         ReportFormat::Html => Ok(render_html(reports)),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::checks::health_checks::HEALTH_CHECKS;
+use crate::cli::command_error::CommandError;
 use crate::cli::confirmation::WriteMode;
 use crate::cli::prompt::ask_yes_no;
 use crate::cli::{Stream, files};
@@ -22,12 +23,13 @@ use serde_json::{Value, json};
 use crate::cli::validate::answer;
 use crate::cli::validate::flags::BundleFlags;
 use crate::cli::validate::observe::{self, ClusterObservations};
+use crate::cli::validate::validate_error::ValidateError;
 use crate::cli::validate::validate_request::ValidateRequest;
 
 /// Reads the cluster, shows the content of the bundle, asks for the confirmation and writes the file.
 pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
     if !flags.file.to_string_lossy().ends_with(".tar.gz") {
-        return Err(Problem::usage(format!("the file name {} does not end with .tar.gz", flags.file.display())));
+        return Err(ValidateError::BundleName { file: flags.file.clone() }.into());
     }
     let mode = WriteMode::new(None, flags.yes);
     mode.require_terminal("")?;
@@ -54,10 +56,10 @@ pub(crate) async fn run(flags: &BundleFlags) -> Result<Exit, Problem> {
         .await,
     );
     let bytes = pack_files("mural-bundle", &entries, u64::try_from(now.as_second()).unwrap_or_default());
-    let bytes = bytes.map_err(|error| Problem::failure("cannot pack the bundle").with_source(error))?;
+    let bytes = bytes.map_err(ValidateError::Bundle)?;
     Stream::Stderr.write(&render_contents(&entries, bytes.len()));
     if mode == WriteMode::Ask && !ask_yes_no(format!("Write {}?", flags.file.display())).await? {
-        return Err(Problem::new(Exit::NotConfirmed, "not confirmed, nothing was written"));
+        return Err(CommandError::Declined.into());
     }
     files::write(&flags.file, "the bundle", &bytes)?;
     Stream::Stdout.write(&format!("{}\n", flags.file.display()));

@@ -14,7 +14,7 @@ use crate::model::release_role::ReleaseRole;
 use crate::problem::Problem;
 use crate::tools::chart_fetch::fetch_chart;
 use crate::tools::helm::{TemplateArgs, TemplateLookups};
-use crate::tools::private_files::{create_private_dir, write_private_file};
+use crate::tools::private_files::{PrivateFileError, create_private_dir, write_private_file};
 
 use crate::cli::validate::operator_tools::build_helm;
 use crate::cli::validate::validate_request::ValidateRequest;
@@ -95,7 +95,7 @@ impl ChartRenderer<'_> {
         let rendered = helm
             .template(&template)
             .await
-            .map_err(|error| error.into_problem(format!("{reference} does not render")))?
+            .map_err(|error| error.into_failure(format!("{reference} does not render")))?
             .objects;
         let manifest_documents = rendered.iter().filter(|document| !fetched.chart.is_folder_crd(document));
         let objects = manifest_documents.filter_map(ObjectRef::from_manifest).collect();
@@ -105,7 +105,7 @@ impl ChartRenderer<'_> {
     }
 
     /// The values that the release stores, in a private file; those of the given files for the application.
-    fn write_values_file(&self, release: &str, role: ReleaseRole) -> Result<Vec<PathBuf>, Problem> {
+    fn write_values_file(&self, release: &str, role: ReleaseRole) -> Result<Vec<PathBuf>, PrivateFileError> {
         let stored = self.view.current_revision(release).ok().flatten().map(|record| &record.config);
         let given = self.request.expect.values.as_ref().filter(|_| role == ReleaseRole::App);
         let Some(values) = given.or(stored) else { return Ok(Vec::new()) };
@@ -113,8 +113,7 @@ impl ChartRenderer<'_> {
             ReleaseRole::App => "values.json",
             ReleaseRole::Crds => "crds-values.json",
         });
-        let failed = |error| Problem::failure("cannot write a temporary file").with_source(error);
-        write_private_file(&file, values.reveal().to_string()).map_err(failed)?;
+        write_private_file(&file, values.reveal().to_string()).map_err(PrivateFileError::File)?;
         Ok(vec![file])
     }
 }

@@ -12,8 +12,10 @@ use crate::cli::report_format::{ReportFile, ReportFormat};
 use crate::cli::{ClusterFlags, StyleFlags, complete};
 use crate::model::chart::ChartRef;
 use crate::model::chart_version::ChartVersion;
-use crate::problem::Problem;
+use crate::problem::{Cause, Problem};
 use clap::{Args, Parser, Subcommand};
+
+use crate::cli::validate::validate_error::{ExpectDefect, ValidateError};
 
 /// The output formats of the report.
 const OUTPUT_FORMATS: [ReportFormat; 10] = [
@@ -253,10 +255,10 @@ impl ExpectationFlags {
     ///
     /// # Errors
     /// A usage error if a value is not a chart reference.
-    pub fn parse_charts(&self) -> Result<[Option<ChartRef>; 2], Problem> {
+    pub fn parse_charts(&self) -> Result<[Option<ChartRef>; 2], ValidateError> {
         let read = |text: &Option<String>| {
             let parsed = text.as_deref().map(ChartRef::parse);
-            parsed.transpose().map_err(|error| Problem::usage(error.to_string()))
+            parsed.transpose().map_err(ValidateError::ChartRef)
         };
         Ok([read(&self.crds_chart)?, read(&self.chart)?])
     }
@@ -275,23 +277,23 @@ impl ExpectationFlags {
     ///
     /// # Errors
     /// A usage error if an `--expect` is neither `mural=VERSION` nor `crds=VERSION`, or if a chart occurs twice.
-    pub fn to_expect(&self) -> Result<Expectations, Problem> {
+    pub fn to_expect(&self) -> Result<Expectations, ValidateError> {
         let mut expect = Expectations::default();
         for text in &self.expect {
-            let wrong = |why: &str| {
-                Problem::usage(format!("--expect {text:?} {why}"))
-                    .with_hint("use --expect mural=1.1.0-rc.3 --expect crds=0.7.4")
-            };
-            let (chart, version) = text.split_once('=').ok_or_else(|| wrong("has no version"))?;
-            let version =
-                version.parse::<ChartVersion>().map_err(|error| wrong("has no version").with_source(error))?;
+            let invalid = |defect| ValidateError::Expect { text: text.clone(), defect, cause: None };
+            let (chart, version) = text.split_once('=').ok_or_else(|| invalid(ExpectDefect::NoVersion))?;
+            let version = version.parse::<ChartVersion>().map_err(|error| ValidateError::Expect {
+                text: text.clone(),
+                defect: ExpectDefect::NoVersion,
+                cause: Some(Cause::new(error)),
+            })?;
             let expected_version = match chart {
                 "mural" => &mut expect.app_version,
                 "crds" | "mural-crds" => &mut expect.crds_version,
-                _ => return Err(wrong("is neither for mural nor for crds")),
+                _ => return Err(invalid(ExpectDefect::UnknownChart)),
             };
             if expected_version.replace(version).is_some() {
-                return Err(wrong("is a second version for the same chart"));
+                return Err(invalid(ExpectDefect::SecondVersion));
             }
         }
         Ok(expect)
@@ -301,7 +303,7 @@ impl ExpectationFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Exit;
+    use crate::problem::{Exit, Explain};
     use clap::CommandFactory;
 
     fn parse_args(args: &[&str]) -> Cli {
@@ -319,7 +321,11 @@ mod tests {
             parse_args(&["--expect", "mural=1.1.0-rc.3", "--expect", "crds=v0.7.4"]).expectations.to_expect().unwrap();
         assert_eq!(expect.crds_version, "v0.7.4".parse().ok());
         for bad in ["mural", "mural=latest", "other=1.0.0"] {
-            assert_eq!(parse_args(&["--expect", bad]).expectations.to_expect().unwrap_err().exit, Exit::Usage, "{bad}");
+            assert_eq!(
+                parse_args(&["--expect", bad]).expectations.to_expect().unwrap_err().exit(),
+                Exit::Usage,
+                "{bad}"
+            );
         }
     }
 

@@ -10,6 +10,7 @@ pub mod flags;
 mod health_wait;
 mod observe;
 mod operator_tools;
+mod validate_error;
 mod validate_request;
 
 use std::time::Instant;
@@ -30,6 +31,7 @@ use jiff::Timestamp;
 
 use flags::{Cli, Command};
 use observe::ClusterObservations;
+use validate_error::ValidateError;
 use validate_request::ValidateRequest;
 
 /// Runs the command and returns its exit code.
@@ -103,10 +105,8 @@ async fn collect_reports(
         all.extend(report_context(request, context, observations, &tools));
     }
     if all.is_empty() {
-        return Err(Problem::new(Exit::ChecksFailed, "no context contains the installation").with_hint(format!(
-            "searched for release {} in namespace {}; use --namespace and --release to select others",
-            request.installation.app_release, request.installation.namespace
-        )));
+        let (namespace, release) = (request.installation.namespace.clone(), request.installation.app_release.clone());
+        return Err(ValidateError::NoInstallation { namespace, release }.into());
     }
     Ok((all, None))
 }

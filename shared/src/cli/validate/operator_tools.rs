@@ -4,9 +4,8 @@
 
 use crate::ask::{Installation, RegistryAccess};
 use crate::cli::env_var;
-use crate::problem::Problem;
 use crate::tools::helm::Helm;
-use crate::tools::program_paths::{self, ProgramHints};
+use crate::tools::program_paths::{self, MissingProgram, ProgramHints};
 
 /// The programs that environment variables name: helm and kubectl set them for their plugins.
 pub(crate) fn read_program_hints() -> ProgramHints {
@@ -14,7 +13,7 @@ pub(crate) fn read_program_hints() -> ProgramHints {
 }
 
 /// helm with the cluster and registry access of the flags.
-pub(crate) fn build_helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, Problem> {
+pub(crate) fn build_helm(installation: &Installation, registry: RegistryAccess) -> Result<Helm, MissingProgram> {
     let program = program_paths::find_helm(&read_program_hints())?;
     Ok(Helm { program, cluster: installation.cluster.clone(), registry, namespace: installation.namespace.clone() })
 }

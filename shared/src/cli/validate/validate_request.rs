@@ -15,7 +15,8 @@ use crate::diff::value_changes::merge_values;
 use crate::model::chart::ChartRef;
 use crate::model::secret::Hidden;
 use crate::model::yaml::{self, ErrorDetail};
-use crate::prepare::manifest_files;
+use crate::prepare::values_files::ValuesFileDefect;
+use crate::prepare::waivers_file;
 use crate::problem::Problem;
 use crate::report::validate::{Baseline, ValidateReport};
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::cli::validate::flags::Cli;
+use crate::cli::validate::validate_error::ValidateError;
 
 /// The validated flags and the files that they refer to.
 pub(crate) struct ValidateRequest {
@@ -69,7 +71,7 @@ impl ValidateRequest {
             wait: cli.wait.to_limits()?,
             strict: cli.checks.strict,
             all: cli.checks.all,
-            waivers: manifest_files::read_waivers(cli.checks.waivers.as_deref())?,
+            waivers: waivers_file::read_waivers(cli.checks.waivers.as_deref())?,
             installation,
             checks,
             expect,
@@ -122,8 +124,7 @@ fn select_contexts(cli: &Cli) -> Result<Option<Vec<String>>, Problem> {
     }
     let all = cluster::list_contexts(&cli.cluster.to_access()?);
     if all.is_empty() {
-        return Err(Problem::usage("the kubeconfig has no contexts")
-            .with_hint("run `kubectl config get-contexts` to list the contexts"));
+        return Err(ValidateError::NoContexts.into());
     }
     Ok(Some(all))
 }
@@ -132,14 +133,11 @@ fn select_contexts(cli: &Cli) -> Result<Option<Vec<String>>, Problem> {
 fn read_values(given: &[PathBuf]) -> Result<Option<Hidden<Value>>, Problem> {
     let mut all: Option<Value> = None;
     for file in given {
-        let wrong = || Problem::usage(format!("the values file {} cannot be used", file.display()));
         let text = files::read(file, "the values file")?;
-        let value =
-            yaml::parse_document(&text, ErrorDetail::LocationOnly).map_err(|error| wrong().with_source(error))?;
+        let value = yaml::parse_document(&text, ErrorDetail::LocationOnly)
+            .map_err(|error| ValuesFileDefect::Yaml(error).of(file))?;
         if !value.is_object() {
-            return Err(wrong()
-                .with_source("it is not a map of values")
-                .with_hint("start the values file with keys, for example global:"));
+            return Err(ValuesFileDefect::NotAMap.of(file).into());
         }
         all = Some(all.map_or_else(|| value.clone(), |base| merge_values(&base, &value)));
     }

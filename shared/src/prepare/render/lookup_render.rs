@@ -6,8 +6,7 @@
 use crate::model::chart::ValuesSchemaError;
 use crate::model::chart_lookup::{LookupSource, uses_lookup};
 use crate::model::fetched_chart::FetchedChart;
-use crate::problem::Problem;
-use crate::tools::error::ToolError;
+use crate::tools::error::{ToolError, ToolFailure};
 use crate::tools::helm::{Helm, RenderedTemplate, TemplateArgs, TemplateLookups};
 use crate::tools::helm_output::{self, ServerRenderFailure};
 
@@ -37,7 +36,7 @@ pub(super) async fn render(
     args: &TemplateArgs<'_>,
     fetched: &FetchedChart,
     new_kinds: NewKinds,
-) -> Result<LookedUpTemplate, Problem> {
+) -> Result<LookedUpTemplate, ToolFailure> {
     let with = |lookups| TemplateArgs { lookups, ..*args };
     if !uses_lookup(&fetched.files) {
         let rendered = render_without_schema(helm, &with(TemplateLookups::Nothing)).await;
@@ -45,7 +44,7 @@ pub(super) async fn render(
             Ok((template, schema_refusals)) => {
                 Ok(LookedUpTemplate { template, schema_refusals, lookups: LookupSource::NotUsed })
             }
-            Err(error) => Err(render_problem(fetched, error)),
+            Err(error) => Err(build_render_failure(fetched, error)),
         };
     }
     let answered = render_without_schema(helm, &with(TemplateLookups::Server)).await;
@@ -60,7 +59,7 @@ pub(super) async fn render(
         Ok((template, schema_refusals)) => {
             Ok(LookedUpTemplate { template, schema_refusals, lookups: LookupSource::Nothing(reason) })
         }
-        Err(_) => Err(lookup_problem(fetched, server_error)),
+        Err(_) => Err(build_lookup_failure(fetched, server_error)),
     }
 }
 
@@ -107,15 +106,15 @@ fn summarize(error: &ToolError) -> String {
     line.map_or_else(|| error.to_string(), |line| line.trim().trim_start_matches("Error: ").to_owned())
 }
 
-fn render_problem(fetched: &FetchedChart, error: ToolError) -> Problem {
+fn build_render_failure(fetched: &FetchedChart, error: ToolError) -> ToolFailure {
     let chart = &fetched.chart;
     error
-        .into_problem(format!("the chart {} {} does not render", chart.name, chart.version))
+        .into_failure(format!("the chart {} {} does not render", chart.name, chart.version))
         .with_hint("fix what helm reports: the values, or an object that the chart looks up")
 }
 
 /// The chart renders neither way. helm's message with lookups is the one that the upgrade would give.
-fn lookup_problem(fetched: &FetchedChart, error: ToolError) -> Problem {
+fn build_lookup_failure(fetched: &FetchedChart, error: ToolError) -> ToolFailure {
     let chart = &fetched.chart;
     let hint = match helm_output::read_server_render_failure(error.stderr()) {
         ServerRenderFailure::UnservedKind => {
@@ -128,5 +127,5 @@ fn lookup_problem(fetched: &FetchedChart, error: ToolError) -> Problem {
         ServerRenderFailure::Other => "correct what helm's message names: the chart looks it up on the cluster",
     };
     let name = format!("the chart {} {}, which uses lookup, does not render", chart.name, chart.version);
-    error.into_problem(name).with_hint(hint)
+    error.into_failure(name).with_hint(hint)
 }

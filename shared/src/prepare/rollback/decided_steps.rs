@@ -21,12 +21,12 @@ use crate::model::health_inputs::HealthInputs;
 use crate::model::secret::Hidden;
 use crate::model::task::Task;
 use crate::plan::flux::FluxRoutes;
+use crate::plan::order::{self, PlanDefect};
 use crate::plan::required_permissions::{CrdWrites, HelmWait, PermissionScope, ReleaseWrites, collect_permissions};
-use crate::plan::{API_VERSION, Action, Plan, Step, order};
+use crate::plan::{API_VERSION, Action, Plan, Step};
 use crate::prepare::inventory::ClusterReading;
 use crate::prepare::picture;
 use crate::prepare::session::Connection;
-use crate::problem::Problem;
 use crate::tools::helm::RollbackArgs;
 
 /// What a rollback and a repair share: no chart moves, so no chart is rendered or forecast.
@@ -54,10 +54,8 @@ impl RecoveryContext<'_> {
     ///
     /// # Errors
     /// The steps break an order rule, which is a defect of this program.
-    pub(crate) async fn build_plan(&self, decided: DecidedSteps<'_>) -> Result<Plan, Problem> {
-        order::check_order(&decided.steps).map_err(|error| {
-            Problem::failure("the plan breaks an order rule; please report this defect").with_source(error)
-        })?;
+    pub(crate) async fn build_plan(&self, decided: DecidedSteps<'_>) -> Result<Plan, PlanDefect> {
+        order::check_order(&decided.steps).map_err(PlanDefect)?;
         let grants = self.read_grants(&decided).await;
         let guards = self.check_guards(&decided, &grants).await;
         let steps = decided.steps.into_iter().map(|step| Step { command: self.build_command(&step.action), ..step });

@@ -13,10 +13,10 @@ use crate::model::crd::Crd;
 use crate::plan::journal::{BackupCopy, BackupRef, RunEntry};
 use crate::plan::rollback_plan::restored_crd::build_restored_crd;
 use crate::plan::value_hash::digest_json;
+use crate::prepare::rollback::rollback_error::RollbackError;
 use crate::prepare::session::Connection;
 use crate::prepare::state_dir::cluster_state_dir;
 use crate::prepare::state_dir::{CHECKSUMS_FILE, compute_checksums};
-use crate::problem::{Exit, Problem};
 use crate::tools::private_files::create_private_dir_in;
 
 /// The backup, as far as this workstation has it.
@@ -29,7 +29,7 @@ pub(crate) struct LocalBackup {
 impl LocalBackup {
     /// # Errors
     /// The backup was modified.
-    pub(crate) async fn find(run: &RunEntry, connection: &Connection, namespace: &str) -> Result<Self, Problem> {
+    pub(crate) async fn find(run: &RunEntry, connection: &Connection, namespace: &str) -> Result<Self, RollbackError> {
         let none = |why: String| Ok(Self { dir: None, crds: Err(why) });
         let Some(saved) = &run.backup else {
             return none(
@@ -81,11 +81,8 @@ async fn fetch_copy(cluster: &Cluster, namespace: &str, copy: &BackupCopy, into:
 }
 
 /// Compares every file with the checksum list, whose digest is in the journal.
-fn verify_checksums(folder: &Path, saved: &BackupRef) -> Result<(), Problem> {
-    let edited = |what: String| {
-        Problem::new(Exit::Refused, format!("the backup {} was modified: {what}", folder.display()))
-            .with_hint("restore its files; or move it away to roll back the application alone, without CRDs")
-    };
+fn verify_checksums(folder: &Path, saved: &BackupRef) -> Result<(), RollbackError> {
+    let edited = |change: String| RollbackError::ModifiedBackup { folder: folder.to_owned(), change };
     let listed = std::fs::read(folder.join(CHECKSUMS_FILE)).map_err(|error| edited(error.to_string()))?;
     let listed: Map<String, Value> =
         serde_json::from_slice(&listed).map_err(|_| edited(format!("{CHECKSUMS_FILE} is not a list of files")))?;
@@ -102,14 +99,14 @@ fn verify_checksums(folder: &Path, saved: &BackupRef) -> Result<(), Problem> {
     }
 }
 
-fn read_crds(folder: &Path) -> Result<BTreeMap<String, Crd>, Problem> {
-    let unreadable = |reason: String| Problem::new(Exit::Refused, "the backup cannot be read").with_source(reason);
-    let (snapshot, index) = BackupFolder::open(folder).map_err(|error| unreadable(error.to_string()))?;
+fn read_crds(folder: &Path) -> Result<BTreeMap<String, Crd>, RollbackError> {
+    let (snapshot, index) = BackupFolder::open(folder).map_err(RollbackError::unreadable_backup)?;
     let mut all = BTreeMap::new();
     for entry in &index.crds {
-        let document = BackupFolder::read_manifest(&snapshot.crd_path(&entry.name))
-            .map_err(|error| unreadable(error.to_string()))?;
-        let crd = Crd::new(document).map_err(|_| unreadable(format!("{} is not a CRD", entry.name)))?;
+        let document =
+            BackupFolder::read_manifest(&snapshot.crd_path(&entry.name)).map_err(RollbackError::unreadable_backup)?;
+        let crd = Crd::new(document)
+            .map_err(|_| RollbackError::unreadable_backup(format_args!("{} is not a CRD", entry.name)))?;
         all.insert(entry.name.clone(), crd);
     }
     Ok(all)

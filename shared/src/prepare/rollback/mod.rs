@@ -3,6 +3,7 @@
 mod decided_steps;
 mod local_backup;
 mod owner_check;
+pub mod rollback_error;
 mod run_selection;
 
 use std::collections::BTreeMap;
@@ -11,9 +12,10 @@ use jiff::Timestamp;
 
 use crate::ask::{HelmOptions, RegistryAccess, RepairSpec, SessionSpec, UpgradeSpec};
 use crate::cluster::{Cluster, crd_dry_run};
-use crate::model::cluster_view::{ClusterView, ReadFailure};
+use crate::model::cluster_view::ClusterView;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
+use crate::model::observed::ReadFailure;
 use crate::model::release::ReleaseRecord;
 use crate::model::task::Task;
 use crate::plan::journal::RunEntry;
@@ -26,12 +28,13 @@ use crate::prepare::inventory::{ClusterReading, read_cluster};
 use crate::prepare::prepared::{Environment, Prepared, RepairWork, RollbackTarget, RollbackWork, Work};
 use crate::prepare::session::{Connection, connect};
 use crate::prepare::stage::Stage;
-use crate::problem::{Exit, Problem};
+use crate::problem::Problem;
 use crate::report::event::Emit;
 
 use crate::prepare::collect_secrets::collect_stored_secrets;
 use decided_steps::{DecidedSteps, RecoveryContext};
 use local_backup::{LocalBackup, select_differing_crds};
+use rollback_error::RollbackError;
 pub use run_selection::{read_journal, select_run_to_resume, select_run_to_roll_back};
 
 /// Prepares a rollback: reads, judges, decides; writes nothing.
@@ -81,14 +84,14 @@ async fn decide_rollback(
     emit: Emit<'_>,
 ) -> Result<RollbackDecided, Problem> {
     let (view, cluster) = (&reading.view, &connection.cluster);
-    let journal = connection.journal.as_ref().map_err(unreadable_problem)?;
-    let uid = view.cluster.uid.as_ref().map_err(unreadable_problem)?;
+    let journal = connection.journal.as_ref().map_err(unreadable)?;
+    let uid = view.cluster.uid.as_ref().map_err(unreadable)?;
     let run = select_run_to_roll_back(journal, uid)?.clone();
     owner_check::require_helm_owner(&run, view)?;
     let stage = Stage::begin(emit, "backup", "the backup from before the run");
     let backup = LocalBackup::find(&run, connection, &ask.installation.namespace).await?;
     stage.finish(backup.summary());
-    let live = view.crds.as_ref().map_err(unreadable_problem)?;
+    let live = view.crds.as_ref().map_err(unreadable)?;
     let stage = Stage::begin(emit, "judge", "the effect on each CRD and its objects");
     let wanted = select_differing_crds(&run, live, &backup);
     let forecasts = forecast_crds(cluster, &wanted).await;
@@ -106,7 +109,7 @@ async fn decide_rollback(
         verdicts: &verdicts,
         overwrite,
     };
-    let (plan, steps) = rollback_plan::decide_rollback(&facts).map_err(|by| upgraded_since_problem(&by))?;
+    let (plan, steps) = rollback_plan::decide_rollback(&facts).map_err(RollbackError::UpgradedSince)?;
     check_overwrite(&plan, &backup)?;
     let crds = wanted.into_iter().filter(|(name, _)| is_rolled_back(&plan, name)).collect();
     let crd_answers = forecasts.into_iter().filter(|(name, _)| is_rolled_back(&plan, name)).collect();
@@ -115,38 +118,26 @@ async fn decide_rollback(
     Ok(RollbackDecided { target, steps, crds, crd_answers })
 }
 
-fn unreadable_problem(failure: &ReadFailure) -> Problem {
-    Problem::failure(failure.to_string())
+fn unreadable(failure: &ReadFailure) -> RollbackError {
+    failure.clone().into()
 }
 
 fn is_rolled_back(rollback_plan: &RollbackPlan, name: &str) -> bool {
     rollback_plan.crds.iter().any(|crd| crd.name == name && crd.decision == RollbackDecision::RollBack)
 }
 
-fn upgraded_since_problem(drift: &rollback_plan::ForeignRevision) -> Problem {
-    let hint = format!("run helm history {0}; to roll back by hand, run helm rollback {0} REVISION", drift.release);
-    Problem::new(Exit::Refused, format!("{drift}; the rollback would revert that too")).with_hint(hint)
-}
-
 /// Objects of the backup replace live ones only if their CRD accepts them.
-fn check_overwrite(rollback_plan: &RollbackPlan, backup: &LocalBackup) -> Result<(), Problem> {
+fn check_overwrite(rollback_plan: &RollbackPlan, backup: &LocalBackup) -> Result<(), RollbackError> {
     if rollback_plan.objects == rollback_plan::ObjectRollback::Leave {
         return Ok(());
     }
-    if let Err(why) = &backup.crds {
-        return Err(Problem::new(Exit::Refused, format!("--overwrite cannot restore objects: {why}")));
-    }
-    let saved = backup.crds.as_ref().ok();
+    let saved = backup.crds.as_ref().map_err(|reason| RollbackError::NoBackup { reason: reason.clone() })?;
     let stays = |name: &String| {
         rollback_plan.crds.iter().find(|crd| crd.name == *name && crd.decision == RollbackDecision::Leave)
     };
-    match saved.and_then(|saved| saved.keys().find_map(stays)) {
+    match saved.keys().find_map(stays) {
         None => Ok(()),
-        Some(crd) => Err(Problem::new(
-            Exit::Refused,
-            format!("--overwrite cannot restore objects of CRD {}, which is not rolled back: {}", crd.name, crd.reason),
-        )
-        .with_hint("leave --overwrite out: then all objects stay as they are now")),
+        Some(crd) => Err(RollbackError::CrdStays { crd: crd.name.clone(), reason: crd.reason.clone() }),
     }
 }
 
@@ -156,9 +147,8 @@ async fn forecast_crds(cluster: &Cluster, wanted: &BTreeMap<String, Crd>) -> BTr
     answers.map(|one| (one.name, one.answer)).collect()
 }
 
-fn release_records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRecord>>, Problem> {
-    let unreadable =
-        |failure: &crate::model::cluster_view::ReadFailure| Problem::new(Exit::ChecksFailed, failure.to_string());
+fn release_records(view: &ClusterView) -> Result<BTreeMap<String, Vec<ReleaseRecord>>, RollbackError> {
+    let unreadable = |failure: &ReadFailure| RollbackError::RecordsUnreadable(failure.clone());
     view.releases
         .iter()
         .map(|(release, records)| Ok((release.clone(), records.as_ref().map_err(unreadable)?.clone())))
@@ -175,8 +165,8 @@ pub async fn prepare_repair(spec: RepairSpec, env: Environment, emit: Emit<'_>) 
     let session_spec = SessionSpec { installation, registry: &registry, helm_options: &helm_options };
     let connection = connect(&session_spec, env, emit).await?;
     let reading = read_cluster(&connection, installation, emit).await?;
-    let journal = connection.journal.as_ref().map_err(unreadable_problem)?;
-    let live = reading.view.crds.as_ref().map_err(unreadable_problem)?;
+    let journal = connection.journal.as_ref().map_err(unreadable)?;
+    let live = reading.view.crds.as_ref().map_err(unreadable)?;
     let RepairPlan { issues, steps, crds_to_apply: crds } = repair::decide_repair(&repair::RepairFacts {
         namespace: &installation.namespace,
         releases: &release_records(&reading.view)?,

@@ -4,17 +4,15 @@
 use crate::model::cluster_view::ClusterView;
 use crate::model::owner::Owner;
 use crate::plan::journal::RunEntry;
-use crate::problem::{Exit, Problem};
+use crate::prepare::rollback::rollback_error::RollbackError;
 
 /// Helm owns both releases, or they are not installed.
 ///
 /// # Errors
 /// A refusal with the commands that roll back through the owner, in order, with the versions from before.
-pub(crate) fn require_helm_owner(run: &RunEntry, view: &ClusterView) -> Result<(), Problem> {
+pub(crate) fn require_helm_owner(run: &RunEntry, view: &ClusterView) -> Result<(), RollbackError> {
     let elsewhere = |(_, owner): &(&String, &Owner)| !owner.is_helm_or_absent();
     let Some((release, owner)) = view.owners.iter().find(elsewhere) else { return Ok(()) };
-    let text = format!("release {release} is owned by {owner}, which would revert a rollback by helm");
-    let problem = Problem::new(Exit::Refused, text);
     // If Git owns it, the command writes commits and follows them.
     let extra_flags = if owner.follows_commits() { " --write DIR" } else { "" };
     // The rollback includes third-party CRDs of the CRD chart.
@@ -30,13 +28,8 @@ pub(crate) fn require_helm_owner(run: &RunEntry, view: &ClusterView) -> Result<(
             format!("kubectl mural upgrade --namespace {} {flag} {then}{extra_flags}", run.request.namespace)
         })
         .collect();
-    Err(match commands.as_slice() {
-        [app, crds] => problem
-            .with_hint(format!("roll back through it, the application first: {app}"))
-            .with_hint(format!("when that is done, roll back the CRD chart: {crds}")),
-        [one] => problem.with_hint(format!("roll back through it: {one}")),
-        _ => problem.with_hint("its releases are at the versions from before; there is nothing to roll back"),
-    })
+    let (release, owner) = (release.clone(), owner.to_string());
+    Err(RollbackError::Owned { release, owner, commands })
 }
 
 /// The chart version before the run and now, without the digest that helm-controller appends; none if helm's history lacks it.

@@ -9,7 +9,26 @@ use serde_json::Value;
 
 use super::ValidateReport;
 use crate::model::check::{CheckResult, Finding};
-use crate::problem::Problem;
+use crate::problem::{Cause, Exit, Explain};
+
+/// A saved report that is no baseline.
+#[derive(Debug, thiserror::Error)]
+#[error("the baseline cannot be used: {defect}")]
+pub struct BaselineError {
+    defect: &'static str,
+    #[source]
+    cause: Option<Cause>,
+}
+
+impl Explain for BaselineError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["save a baseline with --save-baseline FILE".to_owned()]
+    }
+}
 
 /// Differences between two reports.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -59,13 +78,11 @@ impl Baseline {
     /// Reads a saved JSON report, or a list of reports.
     ///
     /// # Errors
-    /// A usage problem: it is not a report of this program.
-    pub fn read(text: &str) -> Result<Vec<Self>, Problem> {
-        let wrong = |why: &str| {
-            Problem::usage(format!("the baseline cannot be used: {why}"))
-                .with_hint("save a baseline with --save-baseline FILE")
-        };
-        let document: Value = serde_json::from_str(text).map_err(|error| wrong("it is not JSON").with_source(error))?;
+    /// It is not a report of this program.
+    pub fn read(text: &str) -> Result<Vec<Self>, BaselineError> {
+        let wrong = |defect| BaselineError { defect, cause: None };
+        let not_json = |error| BaselineError { defect: "it is not JSON", cause: Some(Cause::new(error)) };
+        let document: Value = serde_json::from_str::<Value>(text).map_err(not_json)?;
         if document["apiVersion"] != "mural/v1" {
             return Err(wrong("it is not a report of kubectl mural validate (apiVersion mural/v1)"));
         }

@@ -10,9 +10,11 @@ use crate::model::signature::SignatureRequirements;
 use crate::plan::journal::RunEntry;
 use crate::plan::saved_plan::{RuntimeInputs, SavedPlan};
 use crate::prepare::handover::ManifestOptions;
-use crate::prepare::manifest_files;
+use crate::prepare::waivers_file;
 use crate::problem::Problem;
 use crate::run::run_options::{BackupHook, BackupOptions};
+
+use crate::cli::upgrade::upgrade_error::UpgradeError;
 
 use super::{
     ApplianceFlags, ApplyFlags, BackupFlags, FluxManifestsFlags, HelmFlags, InstallationFlags, JournalLocationFlags,
@@ -41,7 +43,7 @@ impl UpgradeFlags {
             registry: self.registry.to_access(),
             allowed_actions: self.to_allowed(),
             server_dry_runs: self.run_flags.needs_server_dry_runs(),
-            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            waivers: waivers_file::read_waivers(self.run_flags.waivers.as_deref())?,
             ignored_paths: self.ignore.clone(),
             check_images: !self.registry.skip_images,
             helm_options: self.helm.to_options(),
@@ -80,7 +82,7 @@ impl ApplyFlags {
             crds_values: self.values.crds.to_crds_values(),
             timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
             server_dry_runs: self.run_flags.needs_server_dry_runs(),
-            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            waivers: waivers_file::read_waivers(self.run_flags.waivers.as_deref())?,
             check_images: !self.registry.skip_images,
             appliance: self.appliance.to_access()?,
         }))
@@ -102,11 +104,9 @@ impl OwnerFlags {
 }
 
 impl SignatureFlags {
-    fn to_request(&self) -> Result<SignatureRequirements, Problem> {
+    fn to_request(&self) -> Result<SignatureRequirements, UpgradeError> {
         if let Some(key) = self.cosign_key.as_ref().filter(|key| key.is_empty() || key.starts_with('-')) {
-            return Err(Problem::usage(format!("--cosign-key {key:?} is not a key")).with_hint(
-                "use a file with the public key or a cosign key reference: cosign.pub, k8s://NAMESPACE/SECRET",
-            ));
+            return Err(UpgradeError::CosignKey(key.clone()));
         }
         let (keyring, cosign_key) = (self.keyring.clone(), self.cosign_key.clone());
         Ok(SignatureRequirements { provenance: self.verify, keyring, cosign_key })
@@ -114,14 +114,13 @@ impl SignatureFlags {
 }
 
 impl ApplianceFlags {
-    fn to_access(&self) -> Result<ApplianceAccess, Problem> {
+    fn to_access(&self) -> Result<ApplianceAccess, UpgradeError> {
         let wrong = |url: &&String| {
             let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).trim_end_matches('/');
             host.is_empty() || host.contains('/') || !(url.starts_with("http://") || url.starts_with("https://"))
         };
         if let Some(url) = self.registry_url.as_ref().filter(wrong) {
-            return Err(Problem::usage(format!("--registry-url {url:?} is not a registry address"))
-                .with_hint("use a URL such as http://127.0.0.1:5000 or https://registry.example.com"));
+            return Err(UpgradeError::RegistryUrl(url.clone()));
         }
         Ok(ApplianceAccess { registry_url: self.registry_url.clone(), bundle: self.bundle.clone() })
     }
@@ -154,7 +153,7 @@ impl ResumeFlags {
             crds_values: self.values.crds.to_crds_values(),
             timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
             server_dry_runs: self.run_flags.needs_server_dry_runs(),
-            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            waivers: waivers_file::read_waivers(self.run_flags.waivers.as_deref())?,
             check_images: !self.registry.skip_images,
             appliance: self.appliance.to_access()?,
         });
@@ -182,7 +181,7 @@ impl RollbackFlags {
             crds_values: ValueOptions::default(),
             timeout: ask::parse_duration("--timeout", &self.run_flags.timeout)?,
             server_dry_runs: true,
-            waivers: manifest_files::read_waivers(self.run_flags.waivers.as_deref())?,
+            waivers: waivers_file::read_waivers(self.run_flags.waivers.as_deref())?,
             check_images: false,
             appliance: ApplianceAccess::default(),
         });
@@ -198,7 +197,7 @@ impl RepairFlags {
     /// A usage error with the invalid flag.
     pub fn to_spec(&self) -> Result<RepairSpec, Problem> {
         // A repair uses no waivers, but an unreadable file is still a usage error.
-        manifest_files::read_waivers(self.run_flags.waivers.as_deref())?;
+        waivers_file::read_waivers(self.run_flags.waivers.as_deref())?;
         Ok(RepairSpec {
             installation: self.installation.to_installation()?,
             mode: self.installation.to_mode(),
@@ -229,11 +228,8 @@ impl BackupFlags {
     }
 }
 
-fn parse_chart(flag: &str, text: &str) -> Result<ChartRef, Problem> {
-    ChartRef::parse(text).map_err(|error| {
-        Problem::usage(format!("{flag} {error}"))
-            .with_hint("use oci://host/path, oci://host/path@sha256:…, a chart folder or a .tgz file")
-    })
+fn parse_chart(flag: &'static str, text: &str) -> Result<ChartRef, UpgradeError> {
+    ChartRef::parse(text).map_err(|error| UpgradeError::ChartRef { flag, error })
 }
 
 impl HelmFlags {

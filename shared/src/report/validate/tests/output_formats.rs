@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::problem::Explain;
 
 /// The part of JSON Schema that our schema uses, read strictly: a field that is not in the schema is an error.
 fn check_schema(schema: &Value, root: &Value, value: &Value, at: &str) -> Result<(), String> {
@@ -66,7 +67,7 @@ fn a_baseline_is_read_again_and_only_what_is_new_counts() {
         "{\"apiVersion\":\"mural/v1\",\"kind\":\"CrdCheck\"}",
         "{\"apiVersion\":\"mural/v1\",\"kind\":\"ValidateReport\"}",
     ] {
-        assert_eq!(Baseline::read(text).unwrap_err().exit, Exit::Usage, "{text}");
+        assert_eq!(Baseline::read(text).unwrap_err().exit(), Exit::Usage, "{text}");
     }
 }
 

@@ -24,7 +24,7 @@ pub enum FluxRequestError {
     Helm(#[from] ToolFailure),
     /// The appliance's registry does not have the chart.
     #[error(transparent)]
-    Registry(#[from] ApplianceRegistryError),
+    Registry(Box<ApplianceRegistryError>),
     /// Two HelmReleases own the release.
     #[error("{finding}: its chart could come from either source")]
     AmbiguousSource {
@@ -135,6 +135,12 @@ impl fmt::Display for ValuesFromDefect {
             Self::Unreadable => f.write_str("it cannot be read"),
             Self::NoKey(key) => write!(f, "it has no readable key {key}"),
         }
+    }
+}
+
+impl From<ApplianceRegistryError> for FluxRequestError {
+    fn from(error: ApplianceRegistryError) -> Self {
+        Self::Registry(Box::new(error))
     }
 }
 

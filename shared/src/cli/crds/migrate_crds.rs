@@ -46,11 +46,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
     Stream::Stderr.write(&render_plan(&wanted, &cluster.context));
     let losses = if mode.asks_server() { find_losses(&cluster, &wanted).await } else { Vec::new() };
     Stream::Stderr.write(&losses.iter().map(|loss| format!("{}\n", loss.describe())).collect::<String>());
-    let consent = if losses.is_empty() || flags.allow_field_loss || confirm_losses(&losses, mode).await? {
-        LossConsent::NotNeededOrGiven
-    } else {
-        LossConsent::Missing
-    };
+    let consent = LossConsent::ask(&losses, flags, mode).await?;
     if consent == LossConsent::Missing && mode.can_write() {
         return Err(refuse_losses(&losses).into());
     }
@@ -77,6 +73,17 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &MigrateFlags) -> Result<Exit
 enum LossConsent {
     NotNeededOrGiven,
     Missing,
+}
+
+impl LossConsent {
+    /// Asks for the loss at the terminal; `--yes` is no answer to this question.
+    async fn ask(losses: &[MigrationLoss<'_>], flags: &MigrateFlags, mode: WriteMode) -> Result<Self, CommandError> {
+        let question =
+            format!("{} CRDs lose fields of stored objects. A backup is made first. Allow the loss?", losses.len());
+        let has_consent =
+            losses.is_empty() || flags.allow_field_loss || (mode == WriteMode::Ask && ask_yes_no(question).await?);
+        Ok(if has_consent { Self::NotNeededOrGiven } else { Self::Missing })
+    }
 }
 
 fn add_lost_fields(migrated: &mut [CrdMigrationResult], losses: &[MigrationLoss<'_>]) {
@@ -131,15 +138,6 @@ async fn find_losses<'a>(cluster: &Cluster, crds: &'a [Crd]) -> Vec<MigrationLos
         }
     }
     losses
-}
-
-/// Asks for the loss at the terminal; `--yes` is no answer to this question.
-async fn confirm_losses(losses: &[MigrationLoss<'_>], mode: WriteMode) -> Result<bool, CommandError> {
-    if mode != WriteMode::Ask {
-        return Ok(false);
-    }
-    ask_yes_no(format!("{} CRDs lose fields of stored objects. A backup is made first. Allow the loss?", losses.len()))
-        .await
 }
 
 fn refuse_losses(losses: &[MigrationLoss<'_>]) -> CrdsError {

@@ -7,6 +7,7 @@
 //! <https://github.com/kubernetes/client-go/blob/v0.37.2/tools/clientcmd/client_config.go>
 
 use std::any::Any;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::env_var;
 use crate::ask::ClusterAccess;
-use crate::problem::Problem;
+use crate::problem::{Explain, Problem};
 use crate::tools::private_files::{create_private_dir, write_private_file};
 
 /// Where the kubelet mounts the ServiceAccount's files:
@@ -62,6 +63,21 @@ impl PodIdentity {
     }
 }
 
+/// The kubeconfig for the pod cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the kubeconfig of this pod's ServiceAccount, {}", .file.display())]
+struct InClusterError {
+    file: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+impl Explain for InClusterError {
+    fn hints(&self) -> Vec<String> {
+        vec!["mount an emptyDir volume at /tmp, or set TMPDIR to a folder that the pod may write".to_owned()]
+    }
+}
+
 /// Lets the access use the pod's ServiceAccount if no kubeconfig exists.
 ///
 /// # Errors
@@ -86,11 +102,8 @@ pub const fn is_service_account(access: &ClusterAccess) -> bool {
 fn write_kubeconfig(access: ClusterAccess, identity: &PodIdentity) -> Result<ClusterAccess, Problem> {
     let folder = create_private_dir()?;
     let file = folder.path().join("kubeconfig");
-    write_private_file(&file, identity.to_kubeconfig().to_string()).map_err(|error| {
-        Problem::failure("cannot write a kubeconfig for this pod's ServiceAccount")
-            .with_source(error)
-            .with_hint("mount an emptyDir volume at /tmp, or set TMPDIR to a folder that the pod may write")
-    })?;
+    write_private_file(&file, identity.to_kubeconfig().to_string())
+        .map_err(|source| InClusterError { file: file.clone(), source })?;
     let kept: Arc<dyn Any + Send + Sync> = Arc::new(folder);
     Ok(ClusterAccess { kubeconfig: Some(file), kept_until_unused: Some(kept), ..access })
 }

@@ -6,10 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::ask::{ClusterAccess, UpgradeSpec, ValueFlag};
+use crate::cli::command_error::CommandError;
 use crate::cli::environment::read_environment;
 use crate::cli::progress_output::ProgressOutput;
 use crate::cli::signals::Signals;
 use crate::cli::upgrade::flags::{EventsFlag, JobFlags};
+use crate::cli::upgrade::job_error::JobError;
 use crate::cli::{Stream, style_for};
 use crate::model::chart::ChartRef;
 use crate::prepare::prepare;
@@ -48,13 +50,10 @@ pub(crate) async fn job(flags: &JobFlags) -> Result<Exit, Problem> {
     let prepared = Signals::new()?.run_read_only(prepare(ask, env, &emit)).await?;
     progress.finish();
     if prepared.plan.is_refused() {
-        return Err(Problem::new(Exit::Refused, "a guard refuses this upgrade: the Job would end at once")
-            .with_hint("kubectl mural upgrade plan, with the same flags, shows the reason"));
+        return Err(JobError::Refused.into());
     }
-    let text = manifest
-        .render(&prepared.plan.permissions)
-        .map_err(|error| Problem::failure("cannot render the Job as YAML").with_source(error))?;
-    Stream::Stdout.write(&text);
+    let text = manifest.render(&prepared.plan.permissions);
+    Stream::Stdout.write(&text.map_err(|error| CommandError::Yaml { what: "Job", error })?);
     Ok(Exit::Success)
 }
 
@@ -67,13 +66,13 @@ struct PodRequest {
 impl PodRequest {
     /// # Errors
     /// The request needs something that a pod does not have, or a values file cannot be read.
-    fn new(ask: &UpgradeSpec, registry_secret: Option<&str>) -> Result<Self, Problem> {
+    fn new(ask: &UpgradeSpec, registry_secret: Option<&str>) -> Result<Self, JobError> {
         require_reachable(ask)?;
         let mut spec = ask.clone();
         spec.installation.cluster = ClusterAccess::default();
         let mut files = Vec::new();
         for flag in spec.crds_values.flags.iter_mut().chain(&mut spec.values.flags) {
-            let ValueFlag::File(path) = flag else { return Err(value_on_the_command_line()) };
+            let ValueFlag::File(path) = flag else { return Err(JobError::ValueOnCommandLine) };
             let name = format!("{}.yaml", files.len());
             *path = move_to_pod(path, name, &mut files)?;
         }
@@ -87,7 +86,7 @@ impl PodRequest {
 }
 
 /// Refuses what only this workstation has.
-fn require_reachable(ask: &UpgradeSpec) -> Result<(), Problem> {
+fn require_reachable(ask: &UpgradeSpec) -> Result<(), JobError> {
     let is_remote = |chart: &ChartRef| matches!(chart, ChartRef::Oci { .. });
     let local = [
         (!is_remote(&ask.app.chart), "--chart"),
@@ -97,27 +96,17 @@ fn require_reachable(ask: &UpgradeSpec) -> Result<(), Problem> {
     ];
     match local.iter().find(|(is_local, _)| *is_local) {
         None => Ok(()),
-        Some((_, flag)) => Err(Problem::usage(format!(
-            "{flag} names a file of this workstation, which the pod does not have"
-        ))
-        .with_hint(
-            "use charts of a registry (oci://…); mount other files by hand, and add the flag to the args of the Job",
-        )),
+        Some((_, flag)) => Err(JobError::LocalFile { flag }),
     }
 }
 
 /// Reads a file of this workstation, and returns its path in the pod.
-fn move_to_pod(path: &Path, name: String, files: &mut Vec<(String, String)>) -> Result<PathBuf, Problem> {
-    let content = std::fs::read_to_string(path)
-        .map_err(|error| Problem::usage(format!("cannot read {}", path.display())).with_source(error))?;
+fn move_to_pod(path: &Path, name: String, files: &mut Vec<(String, String)>) -> Result<PathBuf, JobError> {
+    let content =
+        std::fs::read_to_string(path).map_err(|source| JobError::Unreadable { file: path.to_owned(), source })?;
     let in_pod = Path::new(VALUES_DIR).join(&name);
     files.push((name, content));
     Ok(in_pod)
-}
-
-fn value_on_the_command_line() -> Problem {
-    Problem::usage("a Job takes values from files only: everyone who may read Jobs sees its arguments")
-        .with_hint("write the values of --set, --set-string, --set-json and --set-file to a file, and name it with -f")
 }
 
 /// `upgrade --to … --yes …`: the image starts `kubectl mural`.

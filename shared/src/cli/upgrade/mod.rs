@@ -6,6 +6,7 @@
 pub mod flags;
 mod images_command;
 mod job_command;
+mod job_error;
 mod perform_command;
 mod recovery;
 mod status_command;

@@ -35,14 +35,14 @@ pub enum ManifestFileError {
         file: PathBuf,
     },
     /// Two files have the same CRD.
-    #[error("CRD {name} is there twice: in {} and in {}", .first.display(), .second.display())]
+    #[error("CRD {name} is there twice: in {} and in {}", .file.display(), .other_file.display())]
     Duplicate {
         /// The CRD.
         name: String,
         /// The first file.
-        first: PathBuf,
+        file: PathBuf,
         /// The other file.
-        second: PathBuf,
+        other_file: PathBuf,
     },
     /// No file has a CRD.
     #[error("there is no CRD in {}", .path.display())]

@@ -131,9 +131,9 @@ pub fn collect_crds(path: &Path, manifests: Vec<Manifest>) -> Result<Vec<(Crd, P
             Err(other) if other["kind"] == CRD_KIND => return Err(ManifestFileError::UnnamedCrd { file }),
             Err(_) => continue,
         };
-        if let Some((_, first, _)) = found.iter().find(|(other, ..)| other.name() == crd.name()) {
-            let (name, first) = (crd.name().to_owned(), first.clone());
-            return Err(ManifestFileError::Duplicate { name, first, second: file });
+        if let Some((_, earlier_file, _)) = found.iter().find(|(other, ..)| other.name() == crd.name()) {
+            let (name, earlier_file) = (crd.name().to_owned(), earlier_file.clone());
+            return Err(ManifestFileError::Duplicate { name, file: earlier_file, other_file: file });
         }
         found.push((crd, file, line));
     }

@@ -38,7 +38,7 @@ pub async fn fetch_chart(
     match version.filter(|wanted| **wanted != fetched.chart.version) {
         Some(wanted) => Err(ChartFetchError::OtherVersion {
             reference: reference.to_string(),
-            found: fetched.chart.version.to_string(),
+            version: fetched.chart.version.to_string(),
             wanted: wanted.to_string(),
         }),
         None => Ok(fetched),

@@ -28,12 +28,12 @@ pub enum ChartFetchError {
     #[error(transparent)]
     Helm(#[from] ToolFailure),
     /// The chart has another version than the wanted one.
-    #[error("{reference} is version {found}, not {wanted}")]
+    #[error("{reference} is version {version}, not {wanted}")]
     OtherVersion {
         /// The reference of the operator.
         reference: String,
         /// The chart's version.
-        found: String,
+        version: String,
         /// The wanted version.
         wanted: String,
     },
@@ -137,7 +137,7 @@ impl Explain for ChartFetchError {
         let hint = match self {
             Self::PrivateFile(error) => return error.hints(),
             Self::Helm(error) => return error.hints(),
-            Self::OtherVersion { found, .. } => format!("ask for {found}, or name another chart"),
+            Self::OtherVersion { version, .. } => format!("ask for {version}, or name another chart"),
             Self::MissingVersion { newest: Some(newest), .. } => format!("the newest version is {newest}"),
             Self::MissingVersion { newest: None, .. } => {
                 "set it with --to (the application) or --crds (the CRD chart)".to_owned()

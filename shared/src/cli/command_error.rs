@@ -25,7 +25,7 @@ pub enum CommandError {
     /// The terminal is closed.
     #[error("cannot ask for the confirmation")]
     Question(#[source] Box<dyn Error + Send + Sync>),
-    /// A confirmation is needed, and nobody can give it.
+    /// A confirmation is needed, and no one can give it.
     #[error("the command needs a confirmation, and there is no terminal")]
     NoTerminal {
         /// Another way, with the words before it.

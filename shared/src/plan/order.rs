@@ -38,7 +38,7 @@ pub enum OrderError {
 pub struct PlanDefect(#[source] pub OrderError);
 
 impl Explain for PlanDefect {
-    /// None: the operator cannot mend it.
+    /// None: the operator cannot fix it.
     fn hints(&self) -> Vec<String> {
         Vec::new()
     }

@@ -48,6 +48,11 @@ impl Answer {
         Self::failure(409, "Conflict", message, &[])
     }
 
+    /// 409 as of a server-side apply to a field that another manager owns.
+    pub(crate) fn field_conflict(message: &str, field: &str) -> Self {
+        Self::failure(409, "Conflict", message, &[(field, message)])
+    }
+
     /// 422 with the fields that are invalid.
     pub(crate) fn invalid(message: &str, causes: &[(&str, &str)]) -> Self {
         Self::failure(422, "Invalid", message, causes)

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::ask::UpgradeSpec;
-use crate::cluster::{Cluster, application_objects, field_conflicts};
+use crate::cluster::field_conflicts::ConflictFinder;
+use crate::cluster::{Cluster, application_objects};
 use crate::model::application::{ApplyMethod, LiveObjects};
-use crate::model::cluster_view::{ClusterView, Observed};
+use crate::model::cluster_view::{ClusterView, Observed, ReadFailure};
 use crate::model::crd::{CRD_KIND, Crd, crd_path};
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::manifest::set_release_owner;
@@ -135,13 +136,13 @@ impl ReleaseScope<'_> {
         if let Some(failure) = live.objects.read_failures().next() {
             return Err(failure.clone());
         }
-        let mut found = Vec::new();
+        let (mut found, finder) = (Vec::new(), ConflictFinder::new(self.cluster));
         for (object, document) in select_candidates(self.role, self.namespace, next) {
             let (Some(now), Some(path)) = (live.get(self, &object), live.path(self, &object)) else { continue };
             let mut document = keep_dropped_versions(now, document, migrations);
             set_release_owner(&mut document, self.release, self.namespace);
-            let fields = field_conflicts::find_conflicting_owners(self.cluster, &path, now, &document).await;
-            let fields = fields.map_err(|error| error.to_read_failure(format!("a dry-run of {object}")))?;
+            let fields = finder.find_conflicting_owners(&path, now, &document).await;
+            let fields = fields.map_err(|reason| ReadFailure { target: format!("a dry-run of {object}"), reason })?;
             if !fields.is_empty() {
                 found.push(FieldConflict { release: self.release.to_owned(), object, fields });
             }

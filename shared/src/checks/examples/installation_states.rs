@@ -114,6 +114,32 @@ fn the_cause_of_a_workload_that_is_not_ready_is_named() {
     assert_eq!(finding(&installation).message, "1/2 ready: FailedCreate: exceeded quota");
 }
 
+/// The taint of a node that is not ready makes a DaemonSet want no pod on it.
+#[test]
+fn a_pod_of_a_daemon_set_that_does_not_count_its_node_is_reported() {
+    let mut installation = ExampleInstallation::healthy();
+    installation.newest_record("mural").manifest =
+        crate::model::secret::Hidden::new("apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: agent}\n".into());
+    let status = json!({"observedGeneration": 1, "desiredNumberScheduled": 0, "currentNumberScheduled": 0,
+        "numberReady": 0, "numberMisscheduled": 1});
+    let metadata = json!({"name": "agent", "namespace": "mural-system", "generation": 1});
+    let daemon_set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "status": status});
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "controller": true}]);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "agent-x", "namespace": "mural-system", "ownerReferences": owner},
+        "spec": {"nodeName": "edge-1"}, "status": {"phase": "Running"}});
+    installation.view.workloads.objects.as_mut().unwrap().push(daemon_set);
+    installation.view.workloads.pods.as_mut().unwrap().push(pod);
+    assert_eq!(run_check(&installation, "workload-ready"), Verdict::Pass, "a drained node is no fault");
+    installation.view.workloads.unready_nodes.insert("edge-1".into(), "NodeStatusUnknown: Kubelet stopped".into());
+    let Verdict::Fail { findings } = run_check(&installation, "workload-ready") else { unreachable!() };
+    assert_eq!(
+        findings[0].message,
+        "pod agent-x runs on node edge-1, which is not ready: NodeStatusUnknown: Kubelet stopped; the DaemonSet does \
+         not count this node"
+    );
+}
+
 #[test]
 fn a_failed_job_and_a_failed_pod_show_their_exit_code() {
     let mut installation = ExampleInstallation::healthy();

@@ -36,7 +36,7 @@ fn check(context: &CheckContext<'_>) -> CheckResult {
 fn judge(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option<Finding> {
     let found = object_status::compute_status(live, context.now);
     if found.state == ObjectState::Current {
-        return None;
+        return find_uncounted_pod(context, object, live);
     }
     // Enough ready pods are no reason: the Deployment may still wait for `minReadySeconds`.
     let counted = object_status::compute_progress(live)
@@ -68,9 +68,26 @@ fn find_cause(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> O
     if let Some((pod, blocker)) = find_failing_pod(&pods) {
         return Some((blocker.to_string(), format!("kubectl -n {namespace} describe pod {pod}")));
     }
+    find_pod_on_unready_node(workloads, &pods)
+}
+
+/// `pod agent-x runs on node edge-1, which is not ready: …`, and the command that shows the node.
+fn find_pod_on_unready_node(workloads: &Workloads, pods: &[&Value]) -> Option<(String, String)> {
     let (pod, node) = pods.iter().find_map(|pod| Some((pod, workloads.find_unready_node(pod)?)))?;
     let (pod, name) = (ObjectRef::from_manifest(pod)?.name, pod.pointer("/spec/nodeName")?.as_str()?);
     Some((format!("pod {pod} runs on {node}"), format!("kubectl describe node {name}")))
+}
+
+/// A pod of a DaemonSet whose counts are fine because they leave its node out: a node that is not ready gets a taint with the
+/// effect NoSchedule that no DaemonSet tolerates, so it no longer counts as a node that wants the pod
+/// (<https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/controller/daemon/daemon_controller.go>, `NodeShouldRunDaemonPod`).
+fn find_uncounted_pod(context: &CheckContext<'_>, object: &ObjectRef, live: &Value) -> Option<Finding> {
+    if object.kind != "DaemonSet" || live.pointer("/status/numberMisscheduled")?.as_i64()? == 0 {
+        return None;
+    }
+    let workloads = context.workloads(&object.namespace).ok()?;
+    let (reason, hint) = find_pod_on_unready_node(workloads, &list_pods_of(workloads, object))?;
+    Some(CARD.finding(object.to_string(), format!("{reason}; the DaemonSet does not count this node"), hint))
 }
 
 /// Images of a workload that differ from the manifest after a manual change, and `container=image` arguments that restore them.

@@ -35,6 +35,12 @@ pub fn is_applied_by_kubectl(live: &Value) -> bool {
     list_entries(live).any(|entry| entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply")
 }
 
+/// The managers that own the versions of a live CRD: those that wrote its schemas. Others annotate it or set its conversion.
+pub fn list_schema_writers(live: &Value) -> impl Iterator<Item = &str> {
+    let writers = list_entries(live).filter(|entry| entry.pointer("/fieldsV1/f:spec/f:versions").is_some());
+    writers.filter_map(|entry| entry["manager"].as_str())
+}
+
 /// The next `managedFields`, in which helm owns what kubectl's apply and this program own now; none if they own nothing.
 ///
 /// Only the owner changes, as in
@@ -231,6 +237,14 @@ mod tests {
         assert_eq!(transfer_to_helm(&json!({"metadata": {"managedFields": next}})), None);
         assert_eq!(transfer_to_helm(&json!({"metadata": {}})), None);
         assert!(is_applied_by_kubectl(&live));
+    }
+
+    #[test]
+    fn a_manager_of_the_conversion_writes_no_schema() {
+        let conversion = entry("cainjector", "Update", &json!({"f:spec": {"f:conversion": {}}}));
+        let helm = entry("helm", "Update", &json!({"f:spec": {"f:conversion": {}, "f:versions": {}}}));
+        let live = json!({"metadata": {"managedFields": [conversion, helm]}});
+        assert_eq!(list_schema_writers(&live).collect::<Vec<_>>(), ["helm"]);
     }
 
     #[test]

@@ -230,8 +230,14 @@ fn a_newer_chart_may_drop_what_its_older_one_had() {
             crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object", "properties": fields});
         })
     };
-    let live = properties(json!({"apiVerson": {"type": "string"}}));
-    let scenario = |stored: Option<Crd>| {
+    let live = |writer: &str| {
+        let fields = json!({"f:spec": {"f:versions": {}}});
+        let mut crd = properties(json!({"apiVerson": {"type": "string"}})).json().clone();
+        crd["metadata"]["managedFields"] = json!([{"manager": writer, "operation": "Apply", "fieldsV1": fields}]);
+        Crd::new(crd).unwrap()
+    };
+    let scenario = |stored: Option<Crd>, writer: &str| {
+        let live = live(writer);
         GuardScenario::with(|scenario| {
             let mut record = release_record("mural-crds", "0.7.1", "deployed", "");
             record.crd_documents = stored.into_iter().collect();
@@ -241,9 +247,18 @@ fn a_newer_chart_may_drop_what_its_older_one_had() {
                 BTreeMap::from([(live.name().to_owned(), CrdDryRunResult::Accepted(properties(json!({}))))]);
         })
     };
-    assert!(!fires(&scenario(Some(live.clone())), "foreign-downgrade"));
-    assert!(fires(&scenario(Some(properties(json!({})))), "foreign-downgrade"), "another client added the field");
-    assert!(fires(&scenario(None), "foreign-downgrade"), "the release does not have this CRD");
+    assert!(!fires(&scenario(Some(live("helm")), "helm"), "foreign-downgrade"));
+    let level = |stored, writer| guard_findings(&scenario(stored, writer), "foreign-downgrade")[0].level;
+    let without = || Some(properties(json!({})));
+    assert_eq!(level(without(), "kubectl"), Level::Error, "another client added the field");
+    assert_eq!(level(without(), "helm"), Level::Warning, "the revision that brought it is no longer kept");
+    assert_eq!(level(None, "helm"), Level::Warning, "a record does not have the crds/ of subcharts");
+    assert_eq!(level(None, "kubectl"), Level::Warning, "the vendor's guide applies with kubectl");
+    assert_eq!(level(None, "clusteradm"), Level::Error);
+    let mut template = scenario(None, "helm");
+    let manifest = live("helm").json().to_string();
+    template.set_record(release_record("mural-crds", "0.7.1", "deployed", &manifest));
+    assert!(!fires(&template, "foreign-downgrade"), "it was a template of the older chart");
 }
 
 /// A quota counts limits as requests, plain numbers, and init containers

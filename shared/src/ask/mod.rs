@@ -4,6 +4,7 @@
 //! valid here. Nothing in this folder reads the environment, files or the cluster.
 
 mod command_line;
+mod backup_mode;
 mod duration;
 pub mod expect;
 mod helm_options;
@@ -30,6 +31,7 @@ pub use command_line::{
     DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE,
     has_hidden_value, join_command,
 };
+pub use backup_mode::BackupMode;
 pub use duration::{parse_duration, parse_request_timeout};
 pub use helm_options::{HelmOptions, ServerSide};
 

@@ -7,9 +7,9 @@ use clap::ValueEnum;
 
 use super::command_error::CommandError;
 use super::prompt::{ask_yes_no, can_prompt, confirm_proceed};
+use crate::ask::BackupMode;
 use crate::guards::field_loss;
 use crate::model::check::Verdict;
-use crate::plan::Plan;
 use crate::prepare::prepared::Prepared;
 use crate::problem::Exit;
 use crate::report::upgrade_report::{Outcome, UpgradeReport};
@@ -110,15 +110,17 @@ pub async fn confirm_or_report(
     Ok(Some(prepared.build_report(outcome, exit, seconds)))
 }
 
-/// Whether the operator allows the loss of fields at the terminal. Asked only if nothing else refuses the plan; `--yes` is no answer
-/// to this question.
+/// Whether the operator allows the loss of fields at the terminal. Asked only if nothing else refuses the plan and the run makes a
+/// backup; `--yes` is no answer to this question.
 ///
 /// # Errors
 /// The terminal is closed.
-pub async fn confirm_field_loss(plan: &Plan, mode: WriteMode) -> Result<bool, CommandError> {
+pub async fn confirm_field_loss(prepared: &Prepared, mode: WriteMode) -> Result<bool, CommandError> {
+    let plan = &prepared.plan;
     let mut refusals = plan.guards.iter().filter(|guard| guard.has_error()).peekable();
     let is_refused = refusals.peek().is_some();
-    if mode != WriteMode::Ask || !is_refused || plan.is_undetermined() {
+    let is_backed_up = prepared.session.env.backup == BackupMode::Enabled;
+    if mode != WriteMode::Ask || !is_refused || plan.is_undetermined() || !is_backed_up {
         return Ok(false);
     }
     let mut losses = Vec::new();

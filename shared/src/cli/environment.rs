@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use super::env_var;
+use crate::ask::BackupMode;
 use crate::model::lease::HolderIdentity;
 use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::prepare::prepared::{Environment, RunMode};
-use crate::problem::Problem;
+use crate::problem::{Exit, Problem};
 use crate::tools::program_paths::{self, ProgramHints};
 
 /// Reads the environment of a run.
@@ -33,7 +34,7 @@ pub fn read_environment(registry_config: Option<&Path>, mode: RunMode) -> Result
     let salt = format!("{}-{}", jiff::Timestamp::now().as_nanosecond(), holder.pid);
     let state = state_dir();
     Ok(Environment {
-        backup_enabled: false,
+        backup: BackupMode::Unsupported,
         state_dir: state,
         programs,
         helm_registry_config,
@@ -67,6 +68,17 @@ pub fn state_dir() -> Option<PathBuf> {
     let state = env_var("XDG_STATE_HOME").map(PathBuf::from).filter(|state| state.is_absolute());
     let state = state.or_else(|| env_var("HOME").map(|home| Path::new(&home).join(".local/state")))?;
     Some(state.join("mural"))
+}
+
+/// The folder for local backups, for a command that must make one.
+///
+/// # Errors
+/// A refusal: neither variable is set.
+pub fn require_state_dir() -> Result<PathBuf, Problem> {
+    state_dir().ok_or_else(|| {
+        Problem::new(Exit::Refused, "there is no folder for the backup; nothing was written")
+            .with_hint("set XDG_STATE_HOME or HOME")
+    })
 }
 
 /// The user, host, process id and version of this run.

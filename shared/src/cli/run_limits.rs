@@ -50,6 +50,7 @@ impl RunLimits {
             abort: StopSignal::default(),
             started,
             journal_options,
+            loss_backup: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use semver::Version;
 use serde_json::Value;
 
-use crate::ask::{AllowedActions, OwnerMode};
+use crate::ask::{AllowedActions, BackupMode, OwnerMode};
 use crate::checks::crd_changes::CrdVerdict;
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::model::access_review::AccessReview;
@@ -84,6 +84,8 @@ pub struct GuardContext<'a> {
     pub server_dry_run: bool,
     /// Exceptions that the user allowed with flags such as `--allow-downgrade`.
     pub allowed: AllowedActions,
+    /// Whether the run backs up before its first write: a loss is allowed only then.
+    pub backup: BackupMode,
     /// Dry-run results of the application's objects; `None` if the application is not upgraded.
     pub application: Option<&'a ApplicationState>,
     /// What helm must own before it writes each release; empty if another tool writes them.

@@ -19,32 +19,35 @@ pub static CARD: Card = Card {
         (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#field-pruning). \
         A rollback does not bring it back; the backup before the run has it.",
     fix: "Move the values to fields that the new version has, or use a chart whose schema keeps them. If the loss is \
-        intended, set --allow-field-loss.",
+        intended, set --allow-field-loss; --no-save cannot be set with it.",
 };
 
 /// The tasks that it applies to.
 pub const GUARD: Guard = Guard { card: &CARD, applies_to: &[Task::Upgrade, Task::ApplyCrds], check };
 
-/// Fails for each CRD whose live objects lose fields, with the fields and the number of objects. With `--allow-field-loss`, the
-/// findings are warnings, so that the plan still shows them.
+/// Fails for each CRD whose live objects lose fields, with the fields and the number of objects. With `--allow-field-loss` and a
+/// backup, the findings are warnings, so that the plan still shows them.
 #[must_use]
 fn check(context: &GuardContext<'_>) -> CheckResult {
-    let level = if context.allowed.field_loss { Level::Warning } else { CARD.level };
+    let hint = context.backup.hint_for_loss().filter(|_| context.allowed.field_loss);
+    let is_allowed = context.allowed.field_loss && hint.is_none();
+    let level = if is_allowed { Level::Warning } else { CARD.level };
     let losing = context.verdicts.values().filter(|verdict| verdict.evidence.objects_losing_fields > 0);
-    let findings: Vec<Finding> = losing.map(|verdict| Finding { level, ..build_finding(verdict) }).collect();
+    let build = |verdict| Finding { level, ..build_finding(verdict, hint.unwrap_or(CARD.fix)) };
+    let findings: Vec<Finding> = losing.map(build).collect();
     let unread = context.verdicts.values().find_map(|verdict| verdict.evidence.unread_loss.as_ref());
     let looked_at = context.verdicts.values().map(|verdict| verdict.evidence.objects_checked).sum();
-    let verdict = match unread.filter(|_| findings.is_empty() && !context.allowed.field_loss) {
+    let verdict = match unread.filter(|_| findings.is_empty() && !is_allowed) {
         Some(reason) => Verdict::Undetermined { reason: reason.clone() },
         None => Verdict::from_findings(findings),
     };
     CheckResult::new(&CARD, looked_at, verdict)
 }
 
-fn build_finding(verdict: &CrdVerdict) -> Finding {
+fn build_finding(verdict: &CrdVerdict, hint: &str) -> Finding {
     let evidence = &verdict.evidence;
     let message = describe_loss(evidence.objects_losing_fields, evidence.objects_checked, &evidence.list_lost_fields());
-    CARD.finding(format!("CRD {}", verdict.name), message, CARD.fix)
+    CARD.finding(format!("CRD {}", verdict.name), message, hint)
 }
 
 /// `3 of 3 objects lose fields for good when they are stored as v1: spec.old (3 objects)`

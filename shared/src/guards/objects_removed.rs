@@ -21,7 +21,8 @@ pub static CARD: Card = Card {
     why: "helm deletes objects that leave a release's manifest. A deleted PersistentVolumeClaim, Namespace or custom \
         resource takes its data with it.",
     fix: "Check the chart and the values: a disabled component removes its objects. If the removal is intended, set \
-        --allow-removals: the objects are in the backup before the run, but the data of volumes is not.",
+        --allow-removals: the objects are in the backup before the run, but the data of volumes is not. --no-save \
+        cannot be set with it.",
 };
 
 /// The tasks that it applies to.
@@ -34,10 +35,12 @@ const DATA: [&str; 3] = ["PersistentVolumeClaim", "PersistentVolume", "Namespace
 /// Releases with fewer objects lose half of them by ordinary changes.
 const MIN_OBJECTS_FOR_SHARE: usize = 6;
 
-/// Fails for each removed claim, namespace and custom resource, and if all workloads or more than half of the objects leave.
+/// Fails for each removed claim, namespace and custom resource, and if all workloads or more than half of the objects leave. Without
+/// a backup, `--allow-removals` allows nothing.
 #[must_use]
 fn check(context: &GuardContext<'_>) -> CheckResult {
-    if context.allowed.removals {
+    let no_backup = context.backup.hint_for_loss().filter(|_| context.allowed.removals);
+    if context.allowed.removals && no_backup.is_none() {
         return CheckResult::new(&CARD, 0, Verdict::Skipped { reason: "--allow-removals".to_owned() });
     }
     let (mut checked, mut findings) = (0, Vec::new());
@@ -49,6 +52,9 @@ fn check(context: &GuardContext<'_>) -> CheckResult {
             }
             Err(reason) => return CheckResult::new(&CARD, checked, Verdict::Undetermined { reason }),
         }
+    }
+    if let Some(hint) = no_backup {
+        findings.iter_mut().for_each(|finding| hint.clone_into(&mut finding.hint));
     }
     CheckResult::new(&CARD, checked, Verdict::from_findings(findings))
 }

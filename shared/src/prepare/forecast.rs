@@ -47,7 +47,7 @@ pub(crate) async fn forecast_all(context: &UpgradeContext<'_>, rendered: &Render
         policies: &policies,
         adoption: &adoption,
         helm_major,
-        backup_enabled: env.backup_enabled,
+        backup: env.backup,
     };
     let grants = writes.read_grants(cluster).await;
     Forecast {

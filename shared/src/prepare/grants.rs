@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::ask::UpgradeSpec;
+use crate::ask::{BackupMode, UpgradeSpec};
 use crate::cluster::{Cluster, application_objects, object_judge, permission_reader};
 use crate::diff;
 use crate::model::access_review::{AccessReview, RequiredPermissions};
@@ -31,7 +31,7 @@ pub(crate) struct ForecastWrites<'a> {
     pub(crate) policies: &'a AdmissionPolicies,
     pub(crate) adoption: &'a AdoptionForecast,
     pub(crate) helm_major: u64,
-    pub(crate) backup_enabled: bool,
+    pub(crate) backup: BackupMode,
 }
 
 impl ForecastWrites<'_> {
@@ -95,9 +95,9 @@ impl ForecastWrites<'_> {
 
     /// The CRDs whose objects are read, because their change could break one.
     fn list_inspected_crds(&self) -> Vec<&Crd> {
-        let is_inspected = match self.backup_enabled {
-            true => object_judge::can_affect_objects_either_way,
-            false => object_judge::can_affect_objects,
+        let is_inspected = match self.backup {
+            BackupMode::Enabled => object_judge::can_affect_objects_either_way,
+            BackupMode::Declined | BackupMode::Unsupported => object_judge::can_affect_objects,
         };
         let live = |name: &str| self.view.crds.as_ref().ok().and_then(|live| live.get(name));
         let planned = self.crd_answers.values().filter_map(CrdDryRunResult::planned_crd);

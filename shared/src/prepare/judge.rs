@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::ask::{UpgradeScope, UpgradeSpec};
+use crate::ask::{BackupMode, UpgradeSpec};
 use crate::checks::crd_changes::CrdVerdict;
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::diff;
@@ -97,6 +98,8 @@ pub struct Observations<'a> {
     pub cluster_uids: ClusterUids,
     /// The forecast.
     pub forecast: Forecast,
+    /// Whether the run backs up before its first write.
+    pub backup: BackupMode,
     /// Who holds a Lease.
     pub locks: &'a Observed<Vec<HeldLock>>,
     /// The journal of earlier runs.
@@ -285,6 +288,7 @@ fn build_guard_context<'a>(
         config: &rendered.config,
         server_dry_run: ask.server_dry_runs,
         allowed: ask.allowed_actions,
+        backup: observations.backup,
         journal: observations.journal,
         drift: observations.drift.as_ref(),
         flux: observations.flux,

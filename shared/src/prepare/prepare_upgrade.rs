@@ -95,6 +95,7 @@ async fn prepare_from(
         tools: &connection.tools,
         cluster_uids,
         forecast,
+        backup: connection.env.backup,
         locks: &connection.locks,
         journal: &connection.journal,
         has_unverified_crds: interrupted_run.as_ref().is_some_and(RunEntry::has_unverified_crds),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::ask::{Installation, UpgradeSpec};
+use crate::ask::{BackupMode, Installation, UpgradeSpec};
 use crate::cluster::Cluster;
 use crate::model::cluster_view::{ClusterView, Observed};
 use crate::model::crd::Crd;
@@ -52,8 +52,8 @@ pub struct Environment {
     pub mode: RunMode,
     /// Where the runs of this workstation keep their lock files; `None` without a state directory.
     pub local_locks: Option<LocalRunLocks>,
-    /// Whether custom resources are backed up before the first write: then the run must be allowed to list them.
-    pub backup_enabled: bool,
+    /// Whether the run backs up before its first write: then it must be allowed to list the custom resources.
+    pub backup: BackupMode,
     /// Where this workstation keeps journals and backups.
     pub state_dir: Option<PathBuf>,
     /// The program that starts helm and kubectl so that they end with this process; `None` where the kernel cannot do it.

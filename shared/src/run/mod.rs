@@ -20,7 +20,7 @@ pub mod migration_error;
 mod object_migration;
 mod probe;
 mod release_error;
-mod removed_objects;
+mod replaced_objects;
 pub mod run_backup;
 mod run_backup_error;
 pub mod run_options;
@@ -103,13 +103,16 @@ async fn run_with_lock(prepared: &Prepared, options: &RunOptions, emit: Emit<'_>
     report
 }
 
-/// Opens the journal, then backs up.
+/// Opens the journal, then backs up. A run without a journal backs up only what it deletes.
 async fn open_journal_and_back_up(
     prepared: &Prepared,
     options: &RunOptions,
     emit: Emit<'_>,
 ) -> Result<Option<Journal>, Problem> {
-    let Some(journal_options) = &options.journal_options else { return Ok(None) };
+    let Some(journal_options) = &options.journal_options else {
+        run_backup::back_up_before_loss(prepared, options, emit).await?;
+        return Ok(None);
+    };
     let journal = Journal::open(prepared, journal_options, emit).await?;
     if let Some(backup_options) = &journal_options.backup
         && let Err(problem) =

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::backup::create as keep;
 use super::journal_writer::Journal;
-use super::removed_objects::back_up_removed_objects;
+use super::replaced_objects::back_up_replaced_objects;
 use super::run_backup_error::RunBackupError;
 use super::run_options::{BackupHook, BackupOptions, JournalOptions, RunOptions};
 use crate::cluster::backup_folder::{BackupFileError, write_document};
@@ -80,6 +80,24 @@ pub async fn back_up_before_run(
     Ok(journal.record_backup(backup, backup_options.hook.is_some(), emit).await?)
 }
 
+/// Backs up the CRDs that a run without a journal writes, with the objects that they can affect.
+///
+/// # Errors
+/// As [`back_up_before_run`].
+pub(super) async fn back_up_before_loss(
+    prepared: &Prepared,
+    options: &RunOptions,
+    emit: Emit<'_>,
+) -> Result<(), Problem> {
+    let Some(state) = &options.loss_backup else { return Ok(()) };
+    let began = Instant::now();
+    let folder = cluster_state_dir(state, &prepared.session.cluster.context).join(encode_file_name(&options.run_id));
+    let backup = write_backup(prepared, options, &folder, emit).await?;
+    let detail = format!("{}, {} in {}", backup.summarize(), format_bytes(backup.size_bytes), folder.display());
+    emit(Event::StageDone { stage: "save", detail, seconds: began.elapsed().as_secs_f64() });
+    Ok(())
+}
+
 async fn write_backup(
     prepared: &Prepared,
     options: &RunOptions,
@@ -94,7 +112,7 @@ async fn write_backup(
         return Err(RunBackupError::because(format!("not all objects of {name} could be read: {reason}")));
     }
     back_up_outdated_objects(prepared, options, folder, emit).await?;
-    let removed = back_up_removed_objects(prepared, folder).await?;
+    let replaced = back_up_replaced_objects(prepared, folder).await?;
     let releases = read_release_refs(prepared).await?;
     let unwritable = |error: BackupFileError| RunBackupError::because(error);
     write_document(folder, RELEASES_FILE, &releases).map_err(unwritable)?;
@@ -111,7 +129,7 @@ async fn write_backup(
         digest: digest_json(&sums),
         size_bytes: bytes,
         crd_count: index.crds.len() as u64,
-        object_count: index.crds.iter().map(|crd| crd.objects).sum::<u64>() + removed,
+        object_count: index.crds.iter().map(|crd| crd.objects).sum::<u64>() + replaced,
         copy: None,
     })
 }

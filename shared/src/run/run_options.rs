@@ -28,6 +28,8 @@ pub struct RunOptions {
     pub started: Instant,
     /// The journal and the backup; `None` for a run that only writes CRDs.
     pub journal_options: Option<JournalOptions>,
+    /// The state folder for the backup of a run without a journal that deletes fields of stored objects; `None` for any other run.
+    pub loss_backup: Option<PathBuf>,
 }
 
 /// The options of a run's journal.

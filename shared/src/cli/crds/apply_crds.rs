@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
-use crate::ask::{AllowedActions, Installation, OwnerMode, ReleaseTarget, UpgradeScope, UpgradeSpec, parse_duration};
+use crate::ask::{
+    AllowedActions, BackupMode, Installation, OwnerMode, ReleaseTarget, UpgradeScope, UpgradeSpec, parse_duration,
+};
 use crate::cli::confirmation::{confirm_field_loss, confirm_or_report};
-use crate::cli::environment::read_environment;
+use crate::cli::environment::{read_environment, require_state_dir};
 use crate::cli::run_limits::RunLimits;
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, show_to_operator, style_for};
@@ -35,13 +37,18 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
     let limits = RunLimits::parse(&flags.timeout, &flags.timeout, &flags.wait_for_lock)?;
     let run_mode = RunMode::new(mode.can_write(), limits.wait_for_lock);
     let env = read_environment(helm_env.registry_config.as_deref(), run_mode)?;
-    let options = limits.to_run_options(&env, began, None);
+    let env = Environment { backup: BackupMode::Enabled, ..env };
+    let mut options = limits.to_run_options(&env, began, None);
     let (mut signals, emit) = (Signals::new()?, build_event_printer(flags.output.style));
     let mut prepared = prepare_and_show(&ask, &env, flags, &mut signals).await?;
-    if signals.run_read_only(confirm_field_loss(&prepared.plan, mode)).await? {
+    let is_confirmed = signals.run_read_only(confirm_field_loss(&prepared, mode)).await?;
+    if is_confirmed {
         let allowed_actions = AllowedActions { field_loss: true, ..ask.allowed_actions };
         drop(prepared);
         prepared = prepare_and_show(&UpgradeSpec { allowed_actions, ..ask }, &env, flags, &mut signals).await?;
+    }
+    if mode.can_write() && (is_confirmed || flags.allow_field_loss) {
+        options.loss_backup = Some(require_state_dir()?);
     }
     let report = match signals.run_read_only(confirm_or_report(&prepared, &options, mode)).await? {
         Some(report) => report,

@@ -123,7 +123,7 @@ async fn prepare_until_confirmed(
     signals: &mut Signals,
 ) -> Result<Prepared, Problem> {
     let prepared = prepare_and_show(request, env, progress, signals).await?;
-    if !signals.run_read_only(confirm_field_loss(&prepared.plan, request.write_mode())).await? {
+    if !signals.run_read_only(confirm_field_loss(&prepared, request.write_mode())).await? {
         return Ok(prepared);
     }
     request.ask.allowed_actions.field_loss = true;
@@ -182,7 +182,7 @@ fn build_environment_and_options(request: &UpgradeRequest<'_>) -> Result<(Enviro
     let limits = request.run_flags.to_limits()?;
     let mode = RunMode::new(request.can_write(), limits.wait_for_lock);
     let env = read_environment(request.registry.registry_config.as_deref(), mode)?;
-    let env = Environment { backup_enabled: request.backup.is_some(), ..env };
+    let env = Environment { backup: request.backup_mode(), ..env };
     let working_dir = files::current_dir()?;
     // Only an upgrade needs a journal: `--follow` writes nothing, and a hand-over to Flux cannot be rolled back.
     let upgrades = matches!(request.action, UpgradeAction::Upgrade { .. });

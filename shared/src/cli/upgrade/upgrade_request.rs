@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::ask::UpgradeSpec;
+use crate::ask::{BackupMode, UpgradeSpec};
 use crate::cli::confirmation::WriteMode;
 use crate::plan::journal::RunEntry;
 use crate::plan::saved_plan::SavedPlan;
@@ -107,6 +107,15 @@ impl<'a> UpgradeRequest<'a> {
     /// Whether the command writes, and whether it needs a confirmation first.
     pub(crate) const fn write_mode(&self) -> WriteMode {
         if self.plan_only { WriteMode::PlanOnly } else { self.run_flags.to_write_mode() }
+    }
+
+    /// Whether the command backs up before its first write. Only an upgrade has a journal that finds the backup again.
+    pub(crate) const fn backup_mode(&self) -> BackupMode {
+        match (&self.action, &self.backup) {
+            (UpgradeAction::Upgrade { .. } | UpgradeAction::Follow { .. }, Some(_)) => BackupMode::Enabled,
+            (UpgradeAction::Upgrade { .. } | UpgradeAction::Follow { .. }, None) => BackupMode::Declined,
+            (UpgradeAction::Manifests { .. }, _) => BackupMode::Unsupported,
+        }
     }
 
     /// Whether the command can write to the cluster.

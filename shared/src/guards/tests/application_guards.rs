@@ -1,5 +1,6 @@
 //! Guards of the application's objects and values, and of what stands around them.
 
+use crate::ask::BackupMode;
 use crate::checks::crd_changes::object_evidence::{EvidenceCollector, ObjectSource};
 use crate::checks::crd_changes::{ServerAnswer, judge_crd};
 use crate::model::crd::Crd;
@@ -250,6 +251,10 @@ fn a_lost_field_is_an_error_until_the_loss_is_allowed() {
     scenario.allowed.field_loss = true;
     let reported = guard_findings(&scenario, "field-loss");
     assert_eq!((reported[0].level, reported[0].message.as_str()), (Level::Warning, message));
+    scenario.backup = BackupMode::Declined;
+    let reported = guard_findings(&scenario, "field-loss");
+    assert_eq!((reported[0].level, reported[0].message.as_str()), (Level::Error, message), "nothing would keep it");
+    assert!(reported[0].hint.starts_with("remove --no-save"), "{reported:?}");
 }
 
 /// A live object with this size; the new schema takes `a` alone.

@@ -1,5 +1,6 @@
 //! Guards of the releases: what failed, which charts belong together, what their manifests still need.
 
+use crate::ask::BackupMode;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use serde_json::json;
@@ -146,6 +147,13 @@ fn a_release_keeps_its_product() {
     assert_eq!(removed(deployments(8), 2, false), ["would lose 6 of its 8 objects"]);
     assert_eq!(removed(deployments(8), 4, false), [""; 0]);
     assert_eq!(removed(deployments(2), 0, true), [""; 0]);
+    let without_backup = GuardScenario::with(|scenario| {
+        scenario.set_record(release_record("mural", "1.1.0-rc.0", "deployed", &deployments(2)));
+        (scenario.allowed.removals, scenario.backup) = (true, BackupMode::Declined);
+    });
+    let refused = guard_findings(&without_backup, "objects-removed");
+    assert_eq!(refused[0].level, Level::Error);
+    assert!(refused[0].hint.starts_with("remove --no-save"), "{refused:?}");
     // A custom resource of a CRD that is on the cluster holds data.
     let hub = "apiVersion: example.com/v1\nkind: Hub\nmetadata: {name: h}\n".to_owned();
     assert_eq!(removed(hub, 0, false), ["would be deleted with its data: it leaves the manifest of the release mural"]);

@@ -1,6 +1,7 @@
 //! A healthy world that each test bends in one place.
 
 use crate::ask::AllowedActions;
+use crate::ask::BackupMode;
 use crate::ask::OwnerMode;
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::guards::tests::JournalSnapshot;
@@ -136,6 +137,7 @@ pub(crate) struct GuardScenario {
     pub(crate) mode: OwnerMode,
     pub(crate) server_dry_run: bool,
     pub(crate) allowed: AllowedActions,
+    pub(crate) backup: BackupMode,
     pub(crate) application: ApplicationState,
     pub(crate) adoptions: Vec<Adoption>,
     pub(crate) field_conflicts: Observed<Vec<FieldConflict>>,
@@ -180,6 +182,7 @@ impl GuardScenario {
             mode: OwnerMode::Auto,
             server_dry_run: true,
             allowed: AllowedActions::default(),
+            backup: BackupMode::Enabled,
             application: unchanged_application(),
             adoptions: Vec::new(),
             field_conflicts: Ok(Vec::new()),
@@ -242,6 +245,7 @@ impl GuardScenario {
             locks: &self.locks,
             server_dry_run: self.server_dry_run,
             allowed: self.allowed,
+            backup: self.backup,
             application: Some(&self.application),
             adoptions: &self.adoptions,
             field_conflicts: &self.field_conflicts,

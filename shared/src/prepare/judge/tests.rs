@@ -109,6 +109,7 @@ impl Situation {
                 bundle: None,
                 signatures: Vec::new(),
             },
+            backup: self.scenario.backup,
             locks: &self.scenario.locks,
             journal: &self.scenario.journal,
             has_unverified_crds: self.has_unverified_crds,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::ask::expect::Expectations;
-use crate::ask::{AllowedActions, Installation, OwnerMode};
+use crate::ask::{AllowedActions, BackupMode, Installation, OwnerMode};
 use crate::cluster::{admission_reader, application_objects, permission_reader};
 use crate::guards;
 use crate::guards::context::GuardContext;
@@ -116,6 +116,7 @@ impl RecoveryContext<'_> {
             config: &no_values,
             server_dry_run: true,
             allowed: AllowedActions::default(),
+            backup: BackupMode::Unsupported,
             journal: &self.connection.journal,
             drift: None,
             flux: &FluxRoutes::default(),

@@ -27,7 +27,7 @@ pub struct StatusFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Backup before the first write")]
 pub struct BackupFlags {
-    /// Do not back up CRDs and custom resources. They cannot be rolled back then.
+    /// Do not back up CRDs and custom resources. They cannot be rolled back then, and no loss can be allowed.
     #[arg(long, conflicts_with_all = ["save_hook", "save_hook_args"])]
     pub no_save: bool,
     /// Program that makes an additional backup. The upgrade stops if it fails.

@@ -9,6 +9,7 @@ use super::adoption::Adoption;
 use super::crd_plan::CrdPlan;
 use super::flux::{self, FluxRoutes};
 use super::{Action, ChartUpgrade, CrdMigration, ObjectChange, Step, StepId, UnchangedItem, ValueChange};
+use crate::model::object::ObjectRef;
 use crate::model::release::ReleaseRecord;
 use crate::model::release_role::ReleaseRole;
 
@@ -32,6 +33,8 @@ pub struct ChartState<'a> {
     pub values: &'a [ValueChange],
     /// Jobs of its manifest that failed: an earlier try of the same upgrade did not succeed.
     pub failed_jobs: &'a [String],
+    /// Objects of its manifest that are not on the cluster: helm creates them again.
+    pub missing_objects: &'a [ObjectRef],
 }
 
 /// The facts that the steps are decided from.

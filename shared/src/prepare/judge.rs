@@ -25,6 +25,7 @@ use crate::model::content_bundle::ContentBundle;
 use crate::model::crd::Crd;
 use crate::model::dry_run::CrdDryRunResult;
 use crate::model::lease::HeldLock;
+use crate::model::object::ObjectRef;
 use crate::model::owner::Owner;
 use crate::model::pending_release::find_interrupted_run;
 use crate::model::release::ReleaseRecord;
@@ -45,6 +46,7 @@ use crate::plan::{
 };
 use crate::prepare::collect_secrets::collect_upgrade_secrets;
 use crate::prepare::manifest_jobs;
+use crate::prepare::missing_objects::list_missing_objects;
 use crate::prepare::rendered_charts::{RenderedChart, RenderedCharts};
 use crate::prepare::stored_manifest::{StoredManifestError, parse_stored_manifest};
 use crate::problem::Problem;
@@ -146,7 +148,8 @@ pub fn build_plan(
         app: match app.transpose()?.map(|state| state.with_values(rendered.config.reveal())) {
             Some(state) if observations.has_failed_release => Some(state.with_deleted_jobs(view)),
             state => state,
-        },
+        }
+        .map(|state| state.with_missing_objects(&ask.installation.namespace, observations)),
     };
     let (steps, left_alone) = decide_steps(ask, observations, rendered, &states, &crds, commands)?;
     let charts = [&states.crds, &states.app].into_iter().flatten().map(|state| state.upgrade.clone()).collect();
@@ -321,6 +324,7 @@ struct ChartChange<'a> {
     objects: Vec<ObjectChange>,
     values: Vec<ValueChange>,
     failed_jobs: Vec<String>,
+    missing_objects: Vec<ObjectRef>,
 }
 
 impl<'a> ChartChange<'a> {
@@ -356,7 +360,8 @@ impl<'a> ChartChange<'a> {
         let objects = object_changes::diff_manifests_ignoring(namespace, &stored, &next, &ignored);
         let failed_jobs = manifest_jobs::list_failed_jobs(view, &next);
         let (chart, values, interrupted_run) = (rendered_chart, Vec::new(), cut_off);
-        Ok(Self { role, upgrade: moves, record, interrupted_run, chart, objects, values, failed_jobs })
+        let missing_objects = Vec::new();
+        Ok(Self { role, upgrade: moves, record, interrupted_run, chart, objects, values, failed_jobs, missing_objects })
     }
 
     /// With the values that change between the stored and the next ones.
@@ -371,6 +376,13 @@ impl<'a> ChartChange<'a> {
         self
     }
 
+    /// With the objects of the manifest that are not on the cluster, as far as they could be read.
+    fn with_missing_objects(self, namespace: &str, observations: &Observations<'_>) -> Self {
+        let Some(application) = &observations.forecast.application else { return self };
+        let missing_objects = list_missing_objects(application, namespace, &self.chart.manifest_objects());
+        Self { missing_objects, ..self }
+    }
+
     fn to_chart_state(&self, commands: &dyn PlanCommands) -> ChartState<'_> {
         ChartState {
             upgrade: &self.upgrade,
@@ -380,6 +392,7 @@ impl<'a> ChartChange<'a> {
             objects: &self.objects,
             values: &self.values,
             failed_jobs: &self.failed_jobs,
+            missing_objects: &self.missing_objects,
         }
     }
 }

@@ -50,6 +50,7 @@ pub mod manifest_file_error;
 pub mod manifest_files;
 #[cfg(feature = "effects")]
 pub mod missing_crds;
+mod missing_objects;
 #[cfg(feature = "effects")]
 mod next_values;
 #[cfg(feature = "effects")]

@@ -51,7 +51,7 @@ pub async fn act(run: &Run<'_>, step: &Step, validate: &mut Option<FinalCheck>) 
         Action::RollbackRelease { release, revision, wait } => {
             Ok(waits::roll_back_release(run, step, release, *revision, *wait).await?)
         }
-        Action::RestoreCrds { names } => apply_crds(run, names).await,
+        Action::RestoreCrds { names } => restore_crds(run, names).await,
         Action::RestoreObjects { names } => restore_objects(run, names).await,
         Action::RemoveKeepAnnotation { names } => remove_keep_annotation(run, names).await,
         Action::DiscardRuns { runs } => set_runs_aside(run, runs).await,
@@ -120,6 +120,14 @@ async fn apply_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> 
         return Err(ActionError::NotAllApplied { applied, wanted: objects.len() }.into());
     }
     Ok(format!("{} applied", format_count(applied, "CRD")))
+}
+
+/// Applies CRDs of the backup as kubectl, then gives the fields back to the helm that writes them on the server: its next upgrade
+/// would meet a conflict otherwise.
+async fn restore_crds(run: &Run<'_>, names: &[String]) -> Result<String, Problem> {
+    let applied = apply_crds(run, names).await?;
+    adopt_objects::return_crds_to_helm(run, names).await?;
+    Ok(applied)
 }
 
 async fn record_release(run: &Run<'_>) -> Result<String, Problem> {

@@ -46,6 +46,24 @@ pub(super) async fn adopt_objects(
     Ok(format!("helm owns {} of {release}", format_count(objects.len(), "object")))
 }
 
+/// Makes helm the owner of the fields that this program applied to CRDs of a release, if helm applies the release on the server. A
+/// CRD without a release stays: helm does not write it again.
+pub(super) async fn return_crds_to_helm(run: &Run<'_>, names: &[String]) -> Result<(), Problem> {
+    let session = &run.prepared.session;
+    let namespace = &session.installation.namespace;
+    for crd in names.iter().filter_map(|name| session.view.crds.as_ref().ok()?.get(name)) {
+        let Some(release) = crd.annotation(RELEASE_NAME_ANNOTATION) else { continue };
+        let Ok(Some(record)) = session.view.newest_revision(release) else { continue };
+        let Some(object) = ObjectRef::from_manifest(crd.json()) else { continue };
+        let apply_method = ApplyMethod::of_record(record);
+        if apply_method == ApplyMethod::ServerSide {
+            let adopter = Adopter { cluster: &session.cluster, release, namespace, apply_method };
+            adopter.adopt(&object, &crd_path(crd.name())).await?;
+        }
+    }
+    Ok(())
+}
+
 struct Adopter<'a> {
     cluster: &'a Cluster,
     release: &'a str,

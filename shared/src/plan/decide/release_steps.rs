@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{ChartState, UpgradeFacts, new_step, plural_suffix};
 use crate::model::chart::Digest;
 use crate::model::crd::CRD_KIND;
+use crate::model::object::ObjectRef;
 use crate::model::release_role::ReleaseRole;
 use crate::model::release_status::ReleaseStatus;
 use crate::model::text_format::format_count;
@@ -13,26 +14,49 @@ use crate::plan::{Action, ObjectChangeKind, Step, StepId, UnchangedItem, Unchang
 /// Written into a release's description, so that the record has the digest of its chart.
 const DIGEST_IN_DESCRIPTION: &str = "digest ";
 
+/// Missing objects that a reason names; further ones are counted.
+const MAX_LISTED_OBJECTS: usize = 3;
+
 /// The description of a release, with the digest of its chart.
 #[must_use]
 pub fn build_description(digest: &Digest) -> String {
     format!("mural upgrade, {DIGEST_IN_DESCRIPTION}{}", digest.sha256)
 }
 
-/// Whether a release is in the wanted state already: deployed, from the same bytes, with the same values, and no Job of it failed.
+/// Whether a release is in the wanted state already: deployed, from the same bytes, with the same values, no Job of it failed, and
+/// its objects are on the cluster.
 ///
 /// The description holds the digest of the bytes. A release that someone else wrote counts as the same if version and whole
 ///  manifest are equal.
 #[must_use]
 pub fn is_up_to_date(state: &ChartState<'_>) -> bool {
     let Some(record) = state.record.filter(|record| record.status == ReleaseStatus::Deployed) else { return false };
-    if !state.values.is_empty() || !state.failed_jobs.is_empty() {
+    if !state.values.is_empty() || !state.failed_jobs.is_empty() || list_missing_objects(state).next().is_some() {
         return false;
     }
     match record.description.split_once(DIGEST_IN_DESCRIPTION) {
         Some((_, digest)) => digest.trim() == state.upgrade.digest.sha256,
         None => record.chart_version == state.upgrade.to && state.objects.is_empty(),
     }
+}
+
+/// Missing objects that are not meant to end. A deleted Job or pod is no reason for another upgrade: helm would run it again.
+fn list_missing_objects<'a>(state: &ChartState<'a>) -> impl Iterator<Item = &'a ObjectRef> {
+    state.missing_objects.iter().filter(|object| !runs_once(object))
+}
+
+fn runs_once(object: &ObjectRef) -> bool {
+    matches!(object.kind.as_str(), "Job" | "Pod")
+}
+
+/// Why a release stays unchanged; a deleted Job is named, because the release alone does not show it.
+fn describe_unchanged(state: &ChartState<'_>) -> String {
+    let mut reason = "same chart bytes, same values, deployed".to_owned();
+    if let Some(object) = state.missing_objects.iter().find(|object| runs_once(object)) {
+        let (release, revision) = (&state.upgrade.release, state.upgrade.revision.unwrap_or_default());
+        reason += &format!("; {object} is not on the cluster: helm rollback {release} {revision} would run it again");
+    }
+    reason
 }
 
 pub(super) fn push_release_step(
@@ -44,7 +68,7 @@ pub(super) fn push_release_step(
 ) {
     let release = &state.upgrade.release;
     if !facts.writes_release(role) {
-        let because = "same chart bytes, same values, deployed".to_owned();
+        let because = describe_unchanged(state);
         let subject = UnchangedSubject::Release { release: release.clone(), version: state.upgrade.to.clone() };
         left_alone.push(UnchangedItem { subject, reason: because });
         return;
@@ -133,5 +157,10 @@ fn describe_reason(facts: &UpgradeFacts<'_>, state: &ChartState<'_>, from: &str)
         reasons.push(format!("{} value{} changed", state.values.len(), plural_suffix(state.values.len())));
     }
     reasons.extend(state.failed_jobs.iter().map(|job| format!("Job {job} failed")));
+    reasons.extend(list_missing_objects(state).take(MAX_LISTED_OBJECTS).map(|object| format!("{object} is missing")));
+    let rest = list_missing_objects(state).count().saturating_sub(MAX_LISTED_OBJECTS);
+    if rest > 0 {
+        reasons.push(format!("{} more missing", format_count(rest, "object")));
+    }
     reasons.join(", ")
 }

@@ -37,6 +37,7 @@ fn state<'a>(moves: &'a ChartUpgrade, record: &'a ReleaseRecord, values: &'a [Va
         objects: &[],
         values,
         failed_jobs: &[],
+        missing_objects: &[],
     }
 }
 
@@ -63,6 +64,13 @@ fn the_same_bytes_and_values_are_nothing_to_do() {
     let jobs = ["once".to_owned()];
     let with_failed_job = ChartState { failed_jobs: &jobs, ..state(&target, &ours, &[]) };
     assert!(!is_up_to_date(&with_failed_job), "the Job of an earlier try failed");
+    let object = |kind: &str| {
+        let document = serde_json::json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "one"}});
+        [ObjectRef::from_manifest(&document).unwrap()]
+    };
+    let missing = |objects: &[ObjectRef]| is_up_to_date(&ChartState { missing_objects: objects, ..state(&target, &ours, &[]) });
+    assert!(!missing(&object("Service")), "helm creates it again");
+    assert!(missing(&object("Job")), "helm would run it again, which no one asked for");
     let other_bytes = record("deployed", "mural upgrade, digest sha256:00");
     assert!(!is_up_to_date(&state(&target, &other_bytes, &[])));
     let failed = record("failed", &build_description(&target.digest));

@@ -3,8 +3,8 @@
 //! `cli` builds these types from flags; every other folder reads them. Names, chart references and durations are already
 //! valid here. Nothing in this folder reads the environment, files or the cluster.
 
-mod command_line;
 mod backup_mode;
+mod command_line;
 mod duration;
 pub mod expect;
 mod helm_options;
@@ -27,11 +27,11 @@ use crate::model::release_role::ReleaseRole;
 use crate::model::secret::Hidden;
 use crate::model::signature::SignatureRequirements;
 
+pub use backup_mode::BackupMode;
 pub use command_line::{
     DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE,
     has_hidden_value, join_command,
 };
-pub use backup_mode::BackupMode;
 pub use duration::{parse_duration, parse_request_timeout};
 pub use helm_options::{HelmOptions, ServerSide};
 

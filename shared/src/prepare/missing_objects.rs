@@ -10,7 +10,11 @@ use crate::model::object::ObjectRef;
 use crate::plan::object_changes::select_release_objects;
 
 /// The objects of a manifest that are not on the cluster. CRDs have decisions of their own, and a Job with a time to live may be gone.
-pub(super) fn list_missing_objects(application: &ApplicationState, namespace: &str, manifest: &[Value]) -> Vec<ObjectRef> {
+pub(super) fn list_missing_objects(
+    application: &ApplicationState,
+    namespace: &str,
+    manifest: &[Value],
+) -> Vec<ObjectRef> {
     let Ok(kinds) = &application.kinds else { return Vec::new() };
     let is_kept = |(object, document): &(ObjectRef, &Value)| {
         object.kind != CRD_KIND && document["spec"]["ttlSecondsAfterFinished"].is_null() && kinds.get(object).is_some()

@@ -68,7 +68,8 @@ fn the_same_bytes_and_values_are_nothing_to_do() {
         let document = serde_json::json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "one"}});
         [ObjectRef::from_manifest(&document).unwrap()]
     };
-    let missing = |objects: &[ObjectRef]| is_up_to_date(&ChartState { missing_objects: objects, ..state(&target, &ours, &[]) });
+    let missing =
+        |objects: &[ObjectRef]| is_up_to_date(&ChartState { missing_objects: objects, ..state(&target, &ours, &[]) });
     assert!(!missing(&object("Service")), "helm creates it again");
     assert!(missing(&object("Job")), "helm would run it again, which no one asked for");
     let other_bytes = record("deployed", "mural upgrade, digest sha256:00");

@@ -82,19 +82,21 @@ impl RecoveryContext<'_> {
         picture::read_health_inputs(cluster, self.installation, view, &Expectations::default()).await
     }
 
+    #[expect(clippy::too_many_lines, reason = "one field of the context a line, and nothing else")]
     async fn check_guards(&self, decided: &DecidedSteps<'_>, grants: &AccessReview) -> Vec<CheckResult> {
-        let (cluster, namespace) = (&self.connection.cluster, &self.installation.namespace);
+        let (cluster, tools, uids) = (&self.connection.cluster, &self.connection.tools, &self.reading.cluster_uids);
+        let Installation { namespace, crds_release, app_release, .. } = self.installation;
         let policies = admission_reader::read_admission_policies(cluster, namespace, &BTreeSet::new(), &[]).await;
         let no_values = Hidden::new(Value::Object(Map::new()));
         let context = GuardContext {
             view: &self.reading.view,
             mode: self.mode,
-            helm_version: self.connection.tools.helm.clone(),
-            kubectl_version: self.connection.tools.kubectl.clone(),
-            helm_cluster_uid: self.reading.cluster_uids.helm.clone(),
-            kubectl_cluster_uid: self.reading.cluster_uids.kubectl.clone(),
-            crds_release: &self.installation.crds_release,
-            app_release: &self.installation.app_release,
+            helm_version: tools.helm.clone(),
+            kubectl_version: tools.kubectl.clone(),
+            helm_cluster_uid: uids.helm.clone(),
+            kubectl_cluster_uid: uids.kubectl.clone(),
+            crds_release,
+            app_release,
             crds_chart: None,
             app_chart: None,
             forecasts: decided.crd_answers,

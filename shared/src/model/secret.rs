@@ -32,7 +32,7 @@ impl<T> fmt::Debug for Hidden<T> {
 }
 
 /// Words in a key that make its value a secret, in lower case.
-const SECRET_WORDS: [&str; 12] = [
+const SECRET_WORDS: [&str; 19] = [
     "password",
     "passwd",
     "secret",
@@ -45,6 +45,13 @@ const SECRET_WORDS: [&str; 12] = [
     "clientsecret",
     "auth",
     "hash",
+    "passphrase",
+    "pwd",
+    "private",
+    "login",
+    "dsn",
+    "connectionstring",
+    "license",
 ];
 
 /// Whether a key's value is to be masked: by its name, since helm's values carry no types.

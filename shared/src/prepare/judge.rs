@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::ask::{UpgradeScope, UpgradeSpec};
-use crate::ask::{BackupMode, UpgradeSpec};
+use crate::ask::{BackupMode, UpgradeScope, UpgradeSpec};
 use crate::checks::crd_changes::CrdVerdict;
 use crate::checks::crd_changes::waivers::WaiverNote;
 use crate::diff;

@@ -9,7 +9,7 @@ use crate::ask::BackupMode;
 use crate::model::lease::HolderIdentity;
 use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::prepare::prepared::{Environment, RunMode};
-use crate::problem::{Exit, Problem};
+use crate::problem::Problem;
 use crate::tools::program_paths::{self, ProgramHints};
 
 /// Reads the environment of a run.
@@ -68,17 +68,6 @@ pub fn state_dir() -> Option<PathBuf> {
     let state = env_var("XDG_STATE_HOME").map(PathBuf::from).filter(|state| state.is_absolute());
     let state = state.or_else(|| env_var("HOME").map(|home| Path::new(&home).join(".local/state")))?;
     Some(state.join("mural"))
-}
-
-/// The folder for local backups, for a command that must make one.
-///
-/// # Errors
-/// A refusal: neither variable is set.
-pub fn require_state_dir() -> Result<PathBuf, Problem> {
-    state_dir().ok_or_else(|| {
-        Problem::new(Exit::Refused, "there is no folder for the backup; nothing was written")
-            .with_hint("set XDG_STATE_HOME or HOME")
-    })
 }
 
 /// The user, host, process id and version of this run.

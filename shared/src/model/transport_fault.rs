@@ -51,7 +51,10 @@ const SIGNS: [(TransportFault, &[&str]); 10] = [
         ],
     ),
     (TransportFault::CertificateName, &["NotValidForName", "certificate is valid for", "doesn't contain any IP SANs"]),
-    (TransportFault::Proxy, &["proxyconnect", "unsuccessful tunnel", "tunnel error", "Proxy Authentication Required", "proxy connect"]),
+    (
+        TransportFault::Proxy,
+        &["proxyconnect", "unsuccessful tunnel", "tunnel error", "Proxy Authentication Required", "proxy connect"],
+    ),
     (
         TransportFault::UnknownHost,
         &["failed to lookup address", "no such host", "Name or service not known", "dns error"],

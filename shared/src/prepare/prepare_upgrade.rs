@@ -71,11 +71,7 @@ async fn prepare_from(
     env: Environment,
     emit: Emit<'_>,
 ) -> Result<Prepared, Problem> {
-    for message in
-        values_files::check_files(&ask.values)?.into_iter().chain(values_files::check_files(&ask.crds_values)?)
-    {
-        emit(Event::Warning { stage: "values", message });
-    }
+    warn_of_values(&ask, emit)?;
     let mut connection = connect(&ask.session_spec(), env, emit).await?;
     // The owners decide where charts and values come from, so they are read before anything is fetched.
     let AdaptedAsk { ask, flux, values } = flux::adapt_to_flux(ask, &mut connection).await?;
@@ -113,6 +109,15 @@ async fn prepare_from(
     let session = connection.into_session(&ask.installation, view, health_inputs, secrets);
     let work = UpgradeWork { ask, charts, removed_crds, flux, handover_manifests: None, recorded_state, resumed };
     Ok(Prepared { session, plan, work: Work::Upgrade(Box::new(work)) })
+}
+
+/// Reports what the values files repeat or misspell.
+fn warn_of_values(ask: &UpgradeSpec, emit: Emit<'_>) -> Result<(), Problem> {
+    let messages = values_files::check_files(&ask.values)?.into_iter();
+    for message in messages.chain(values_files::check_files(&ask.crds_values)?) {
+        emit(Event::Warning { stage: "values", message });
+    }
+    Ok(())
 }
 
 /// What the charts render to, and what the health checks read before the first write.

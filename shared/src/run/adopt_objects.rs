@@ -48,7 +48,7 @@ pub(super) async fn adopt_objects(
 
 /// Makes helm the owner of the fields that this program applied to CRDs of a release, if helm applies the release on the server. A
 /// CRD without a release stays: helm does not write it again.
-pub(super) async fn return_crds_to_helm(run: &Run<'_>, names: &[String]) -> Result<(), Problem> {
+pub(super) async fn return_crds_to_helm(run: &Run<'_>, names: &[String]) -> Result<(), AdoptionError> {
     let session = &run.prepared.session;
     let namespace = &session.installation.namespace;
     for crd in names.iter().filter_map(|name| session.view.crds.as_ref().ok()?.get(name)) {

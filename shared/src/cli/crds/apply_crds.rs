@@ -6,7 +6,7 @@ use crate::ask::{
     AllowedActions, BackupMode, Installation, OwnerMode, ReleaseTarget, UpgradeScope, UpgradeSpec, parse_duration,
 };
 use crate::cli::confirmation::{confirm_field_loss, confirm_or_report};
-use crate::cli::environment::{read_environment, require_state_dir};
+use crate::cli::environment::{read_environment, state_dir};
 use crate::cli::run_limits::RunLimits;
 use crate::cli::signals::Signals;
 use crate::cli::{Stream, show_to_operator, style_for};
@@ -48,7 +48,7 @@ pub(crate) async fn run(helm_env: &HelmEnv, flags: &ApplyFlags) -> Result<Exit, 
         prepared = prepare_and_show(&UpgradeSpec { allowed_actions, ..ask }, &env, flags, &mut signals).await?;
     }
     if mode.can_write() && (is_confirmed || flags.allow_field_loss) {
-        options.loss_backup = Some(require_state_dir()?);
+        options.loss_backup = Some(state_dir().ok_or(CrdsError::NoBackupFolder)?);
     }
     let report = match signals.run_read_only(confirm_or_report(&prepared, &options, mode)).await? {
         Some(report) => report,

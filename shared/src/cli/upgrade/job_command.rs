@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ask::{ClusterAccess, UpgradeSpec, ValueFlag};
+use crate::ask::{BackupMode, ClusterAccess, UpgradeSpec, ValueFlag};
 use crate::cli::command_error::CommandError;
 use crate::cli::environment::read_environment;
 use crate::cli::progress_output::ProgressOutput;
@@ -43,7 +43,9 @@ pub(crate) async fn job(flags: &JobFlags) -> Result<Exit, Problem> {
     let mode = RunMode::new(false, limits.wait_for_lock);
     let env = read_environment(flags.upgrade.registry.registry_config.as_deref(), mode)?;
     // The backup reads more than the upgrade itself.
-    let env = Environment { backup_enabled: flags.upgrade.backup.to_request().is_some(), ..env };
+    let has_backup = flags.upgrade.backup.to_request().is_some();
+    let backup = if has_backup { BackupMode::Enabled } else { BackupMode::Declined };
+    let env = Environment { backup, ..env };
     let is_json = flags.upgrade.run_flags.events == EventsFlag::Json;
     let progress = ProgressOutput::new(is_json, style_for(Stream::Stderr, flags.upgrade.run_flags.style));
     let emit = |event: Event| progress.show_event(&event);

@@ -21,19 +21,19 @@ Install Mural: kubectl mural upgrade, kubectl mural validate, helm mural crds.
 
 Usage: ./install.sh [--prefix DIR] [--helm-plugins DIR] [--archive FILE | --dev | --profile NAME]
        ./install.sh --uninstall [--prefix DIR]
-       ./install.sh --pack OUT.tar.gz [--dev | --profile NAME]
 
   --prefix DIR         Install the programs into DIR/bin (default: ~/.local)
   --helm-plugins DIR   Install the helm plugin into DIR (default: $HELM_PLUGINS, else the output of `helm env`)
   --archive FILE       Install the programs of a release archive instead of building them
+  --checksums FILE     Checksums of the release (default: SHA256SUMS beside the archive)
+  --skip-checksums     Install an archive without checksums
   --profile NAME       Build with this cargo profile (default: dist, small and slow to build)
   --dev                Same as --profile dev: quick to build
   --uninstall          Remove the files of an earlier installation, and nothing else
-  --pack OUT.tar.gz    Create a release archive instead of installing
   -h, --help           Show this help
 
 In a checkout, the script builds the programs with cargo. In an unpacked release archive, it installs the programs of the
-archive.
+archive. Windows is not supported, except in WSL.
 
 Exit codes:
    0  success
@@ -50,7 +50,7 @@ misuse() { printf 'install.sh: %s\n  → install.sh --help\n' "$*" >&2; exit 64;
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 read_flags() {
-    act=install prefix='' helm_plugins='' archive='' profile='' out=''
+    act=install prefix='' helm_plugins='' archive='' profile='' checksums='' skip_checksums=''
     while [ $# -gt 0 ]; do
         flag=$1
         shift
@@ -58,7 +58,7 @@ read_flags() {
             --*=*) set -- "${flag#*=}" "$@"; flag=${flag%%=*} ;;
         esac
         case $flag in
-            --prefix | --helm-plugins | --archive | --profile | --pack)
+            --prefix | --helm-plugins | --archive | --profile | --checksums)
                 [ $# -gt 0 ] && [ -n "$1" ] || misuse "$flag needs a value" ;;
         esac
         case $flag in
@@ -66,7 +66,8 @@ read_flags() {
             --helm-plugins) helm_plugins=$1; shift ;;
             --archive) archive=$1; shift ;;
             --profile) profile=$1; shift ;;
-            --pack) act=pack out=$1; shift ;;
+            --checksums) checksums=$1; shift ;;
+            --skip-checksums) skip_checksums=yes ;;
             --dev) profile=dev ;;
             --uninstall) act=uninstall ;;
             -h | --help) usage; exit 0 ;;
@@ -74,14 +75,24 @@ read_flags() {
         esac
     done
     [ -z "$archive" ] || [ -z "$profile" ] || misuse "--archive cannot be used with --dev or --profile: the programs of an archive are already built"
-    [ -z "$archive" ] || [ "$act" = install ] || misuse "--archive cannot be used with --uninstall or --pack"
+    [ -z "$archive" ] || [ "$act" = install ] || misuse "--archive cannot be used with --uninstall"
+    [ -n "$archive" ] || [ -z "$checksums$skip_checksums" ] || misuse "--checksums and --skip-checksums need --archive"
+    [ -z "$checksums" ] || [ -z "$skip_checksums" ] || misuse "--checksums cannot be used with --skip-checksums"
     if [ -z "$prefix" ]; then
         [ -n "${HOME:-}" ] || misuse "HOME is not set: use --prefix DIR"
         prefix=$HOME/.local
     fi
     prefix=$(absolute "$prefix")
     bin=$prefix/bin
+    man=$prefix/share/man/man1
     list=$prefix/share/mural/installed
+}
+
+refuse_windows() {
+    case $(uname -s) in
+        MINGW* | MSYS* | CYGWIN* | Windows*)
+            fail "Windows is not supported: open a WSL terminal (https://learn.microsoft.com/windows/wsl) and run install.sh there" ;;
+    esac
 }
 
 # Prints an absolute path without a trailing slash.
@@ -186,11 +197,33 @@ find_source() {
 unpack() {
     [ -f "$archive" ] || fail "$archive: no such file"
     [ -r "$archive" ] || fail "cannot read $archive"
+    [ -n "$skip_checksums" ] || verify_checksum
     tar -tzf "$archive" >"$work/names" 2>/dev/null || fail "$archive is not a complete .tar.gz archive"
     if grep -Eq '^/|(^|/)\.\.(/|$)' "$work/names"; then fail "$archive contains an absolute path or a path with .."; fi
     from=$stage/source
     mkdir "$from"
     tar -xzf "$archive" -C "$from" 2>/dev/null || fail "cannot unpack $archive"
+}
+
+# Compares the archive with the list of the release. The list is signed: see "Verify a download" in plugins/docs/guide.md.
+verify_checksum() {
+    name=${archive##*/}
+    if [ -z "$checksums" ]; then
+        case $archive in */*) checksums=${archive%/*}/SHA256SUMS ;; *) checksums=SHA256SUMS ;; esac
+    fi
+    [ -f "$checksums" ] ||
+        fail "$checksums: no such file; download SHA256SUMS of the same release beside the archive, or use --skip-checksums"
+    expected=$(awk -v name="$name" '$2 == name { print $1 }' "$checksums")
+    [ -n "$expected" ] || fail "$checksums contains no checksum for $name"
+    if command -v sha256sum >/dev/null 2>&1; then
+        actual=$(sha256sum <"$archive")
+    elif command -v shasum >/dev/null 2>&1; then
+        actual=$(shasum -a 256 <"$archive")
+    else
+        fail "neither sha256sum nor shasum was found: install one, or use --skip-checksums"
+    fi
+    [ "${actual%% *}" = "$expected" ] ||
+        fail "$archive is damaged or was changed: its checksum is not the one in $checksums; download it again"
 }
 
 build() {
@@ -201,6 +234,9 @@ build() {
     say "building with cargo, profile $profile" >&2
     set --
     for name in $PROGRAMS; do set -- "$@" --package "$name"; done
+    MURAL_BUILD_COMMIT=$(git -C "$here" log -1 --abbrev=12 --format=%h 2>/dev/null) || MURAL_BUILD_COMMIT=''
+    MURAL_BUILD_DATE=$(TZ=UTC0 git -C "$here" log -1 --format=%cd --date=format-local:%Y-%m-%d 2>/dev/null) || MURAL_BUILD_DATE=''
+    export MURAL_BUILD_COMMIT MURAL_BUILD_DATE
     (cd "$here" && "$cargo" build --locked --quiet --profile "$profile" "$@" >&2) || fail "cargo failed to build the programs"
     target=$(cd "$here" && "$cargo" metadata --no-deps --format-version 1 |
         sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
@@ -216,6 +252,11 @@ build() {
         cp "$built/$name" "$from/bin/$name" || fail "$name was built, but it is not in $built"
     done
     cp "$here/plugins/helm-mural/plugin.yaml" "$here/plugins/helm-mural/plugin.complete" "$from/"
+    mkdir -p "$from/man/man1"
+    cp "$here/plugins/kubectl-mural/kubectl-mural.1" "$from/man/man1/"
+    for name in $PROGRAMS; do
+        [ "$name" = kubectl-mural ] || "$from/bin/$name" __man-pages "$from/man/man1" || fail "$name cannot write its man pages"
+    done
 }
 
 # --- helm's plugin folder ---------------------------------------------------------------------------------------------
@@ -265,7 +306,7 @@ make_stage() { # folder
 
 # Checks that all destinations are writable, before the build.
 make_ready() {
-    for folder in "$bin" "${list%/*}"; do
+    for folder in "$bin" "$man" "${list%/*}"; do
         make_folder "$folder"
         [ -w "$folder" ] || fail "$folder is not writable"
     done
@@ -280,6 +321,9 @@ make_ready() {
 plan_all() {
     for name in $PROGRAMS; do plan_file "$from/bin/$name" "$stage" "$bin/$name" 755; done
     for name in $LINKS; do plan_link kubectl-mural "$bin/$name"; done
+    for page in "$from"/man/man1/*.1; do
+        [ ! -f "$page" ] || plan_file "$page" "$stage" "$man/${page##*/}" 644
+    done
     if [ -n "$plugins" ]; then
         plan_file "$from/bin/helm-mural" "$plugin_stage" "$plugin/bin/helm-mural" 755
         plan_file "$from/plugin.complete" "$plugin_stage" "$plugin/plugin.complete" 755
@@ -319,6 +363,18 @@ refuse_foreign() {
             listed "$place" || fail "$place already exists and is not part of an installation in $prefix: remove it first"
         fi
     done <"$work/places"
+}
+
+# The man pages are known only when the source is there.
+refuse_foreign_pages() {
+    while IFS='|' read -r kind staged place; do
+        case $place in
+            "$man"/*)
+                if [ -e "$place" ] || [ -L "$place" ]; then
+                    listed "$place" || fail "$place already exists and is not part of an installation in $prefix: remove it first"
+                fi ;;
+        esac
+    done <"$work/plan"
 }
 
 # --- install and uninstall --------------------------------------------------------------------------------------------
@@ -374,6 +430,7 @@ install_all() {
     make_ready
     find_source
     plan_all
+    refuse_foreign_pages
     drop_left_over
     put_all
     committed=yes
@@ -412,35 +469,10 @@ remove_empty_folders() { # list
     done
 }
 
-# --- release archive --------------------------------------------------------------------------------------------------
-
-# The archive is flat, because helm requires plugin.yaml at its root; krew and this script accept any layout.
-pack_all() {
-    [ -f "$here/Cargo.toml" ] || misuse "--pack requires a checkout"
-    out=$(absolute "$out")
-    [ -d "${out%/*}/" ] && [ -w "${out%/*}/" ] || fail "${out%/*} is not a writable folder"
-    begin
-    committed=yes
-    stage=$(mktemp -d "${out%/*}/.mural-pack.XXXXXX")
-    find_source
-    cp "$here/LICENSE" "$here/README.md" "$here/CHANGELOG.md" "$here/install.sh" "$from/"
-    chmod 755 "$from/install.sh" "$from/plugin.complete"
-    set --
-    if tar --version 2>/dev/null | grep -q GNU; then
-        set -- --sort=name --owner=0 --group=0 --numeric-owner "--mtime=@${SOURCE_DATE_EPOCH:-0}"
-    fi
-    tar -C "$from" "$@" -cf "$stage/tar" CHANGELOG.md LICENSE README.md bin install.sh plugin.complete plugin.yaml
-    # Compress a release well, and a development build quickly.
-    case $profile in dist) level=9 ;; *) level=1 ;; esac
-    gzip -n "-$level" -c "$stage/tar" >"$stage/tar.gz"
-    mv -f "$stage/tar.gz" "$out"
-    say "packed $out"
-}
-
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 read_flags "$@"
+refuse_windows
 case $act in
     install) install_all ;;
     uninstall) uninstall_all ;;
-    pack) pack_all ;;
 esac

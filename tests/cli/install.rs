@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::{env, fs};
 
-use mural_tests::scripted;
+use mural_tests::{scripted, trial_release};
 use tempfile::TempDir;
 
 const PROGRAMS: [&str; 4] = ["kubectl-mural", "kubectl-mural-upgrade", "kubectl-mural-validate", "helm-mural"];
@@ -27,17 +27,10 @@ fn script() -> PathBuf {
     checkout().join("install.sh")
 }
 
-/// A release archive of the programs in the profile of this test. `--pack` builds them, which is quick where they are
-/// there.
+/// A release archive of the programs in the profile of this test, with its checksums beside it.
 fn release() -> &'static Path {
     static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
-    ARCHIVE.get_or_init(|| {
-        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mural-release.tar.gz");
-        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        let output = Command::new(script()).arg("--pack").arg(&out).args(["--profile", profile]).output();
-        assert_success(&output.expect("install.sh starts"));
-        out
-    })
+    ARCHIVE.get_or_init(|| trial_release::write_release(env!("CARGO_TARGET_TMPDIR"), "install").archive)
 }
 
 /// A release archive with small stand-ins for the programs: enough to see what the script does with files.
@@ -63,6 +56,8 @@ fn archive() -> &'static Path {
             "install.sh",
         ]);
         assert_success(&tar.output().expect("tar starts"));
+        let sum = mural_release::checksums::sha256(&fs::read(&archive).expect("the archive"));
+        fs::write(folder.path().join("SHA256SUMS"), format!("{sum}  release.tar.gz\n")).expect("a list");
         (folder, archive)
     });
     archive
@@ -249,11 +244,43 @@ fn a_bad_archive_leaves_nothing() {
         ("other.tar.gz", "is missing"),
         ("absent.tar.gz", "no such file"),
     ] {
-        let output = home.script(&["--archive", &place(name)]);
+        let output = home.script(&["--skip-checksums", "--archive", &place(name)]);
         assert_eq!(output.status.code(), Some(1), "{name}: {}", text(&output));
         assert!(text(&output).contains(says), "{name}: {}", text(&output));
         assert!(home.listing().is_empty(), "{name} left {:?}", home.listing());
     }
+}
+
+#[test]
+fn a_changed_archive_is_refused() {
+    let home = Home::new();
+    let place = |name: &str| home.folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let sums = archive().with_file_name("SHA256SUMS");
+    let mut bytes = fs::read(archive()).expect("the archive");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(place("release.tar.gz"), &bytes).expect("a file");
+    fs::write(place("renamed.tar.gz"), &bytes).expect("a file");
+    let refuses = |args: &[&str], message: &str| {
+        let output = home.script(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(message), "{args:?}: {}", text(&output));
+        assert!(home.listing().is_empty(), "{args:?} left {:?}", home.listing());
+    };
+    let sums = sums.to_str().expect("UTF-8");
+    refuses(&["--archive", &place("release.tar.gz")], "download SHA256SUMS");
+    refuses(&["--archive", &place("renamed.tar.gz"), "--checksums", sums], "no checksum for renamed.tar.gz");
+    refuses(&["--archive", &place("release.tar.gz"), "--checksums", sums], "damaged or was changed");
+}
+
+#[test]
+fn windows_is_refused_with_what_to_do() {
+    let home = Home::new();
+    scripted::write_program(&home.folder.path().join("tools/uname"), "echo MINGW64_NT-10.0\n").expect("a script");
+    let output = home.install(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("Windows is not supported: open a WSL terminal"), "{}", text(&output));
+    assert!(home.listing().is_empty());
 }
 
 #[test]
@@ -288,9 +315,14 @@ fn a_failure_half_way_is_undone() {
 #[test]
 fn wrong_usage_is_64() {
     let home = Home::new();
-    for args in
-        [&["--nonsense"] as &[&str], &["--prefix"], &["--archive", "x", "--dev"], &["--uninstall", "--archive", "x"]]
-    {
+    for args in [
+        &["--nonsense"] as &[&str],
+        &["--prefix"],
+        &["--archive", "x", "--dev"],
+        &["--uninstall", "--archive", "x"],
+        &["--pack", "x"],
+        &["--skip-checksums"],
+    ] {
         let output = home.script(args);
         assert_eq!(output.status.code(), Some(64), "{args:?}: {}", text(&output));
     }
@@ -328,6 +360,12 @@ fn kubectl_finds_its_plugins() {
             assert_success(&home.run("kubectl", words));
         }
         dispatcher_answers(&home);
+        let page = home.home().join(".local/share/man/man1/kubectl-mural-upgrade.1");
+        assert!(fs::read_to_string(page).expect("a man page").contains("kubectl mural upgrade"));
+        assert_success(&home.script(&["--uninstall"]));
+        let left: Vec<PathBuf> = home.listing().into_keys().filter(|path| !path.ends_with(".kube")).collect();
+        let left: Vec<&PathBuf> = left.iter().filter(|path| !path.to_string_lossy().contains("/.kube/")).collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }
 
@@ -369,6 +407,7 @@ fn a_sub_command_takes_the_place_of_the_dispatcher() {
     let missing = home.run("kubectl-mural", &["validate"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(text(&missing).contains("kubectl-mural-validate was not found"), "{}", text(&missing));
+    assert!(text(&missing).contains("./install.sh --archive"), "{}", text(&missing));
 }
 
 #[test]

@@ -24,4 +24,5 @@ pub mod proxy;
 pub mod run_program;
 pub mod scripted;
 pub mod svg;
+pub mod trial_release;
 pub mod webhook;

@@ -62,7 +62,7 @@ const fn part(
 
 /// The table of all parts.
 #[rustfmt::skip]
-pub static PARTS: [Part; 14] = [
+pub static PARTS: [Part; 16] = [
     part("etcd", "3.7.3", "etcd", "go.etcd.io/etcd/server/v3", 60),
     part("kube-apiserver", KUBERNETES, "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", 540),
     part("kube-controller-manager", KUBERNETES, "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", 150),
@@ -77,6 +77,8 @@ pub static PARTS: [Part; 14] = [
     part("source-controller", "1.9.1", "source-controller", "github.com/fluxcd/source-controller", 300),
     part("helm-controller", "1.6.4", "helm-controller", "github.com/fluxcd/helm-controller", 180),
     Part { fit: Fit::Exact, ..part("helm-controller", "1.4.3", "helm-controller-1.4.3", "github.com/fluxcd/helm-controller", 220) },
+    Part { fit: Fit::Exact, ..part("krew", "0.5.0", "krew", "sigs.k8s.io/krew/cmd/krew", 40) },
+    Part { fit: Fit::Exact, ..part("actionlint", "1.7.12", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", 25) },
 ];
 
 /// Finds a part by name; for helm, use [`helm`].

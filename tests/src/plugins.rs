@@ -23,6 +23,23 @@ pub fn folder() -> Result<PathBuf> {
     built.clone().map_err(anyhow::Error::msg)
 }
 
+/// The programs without debug information, which makes them small; unchanged if `strip` is not installed.
+///
+/// # Errors
+/// The build fails, or the folder cannot be written.
+pub fn stripped_folder(folder: &Path) -> Result<PathBuf> {
+    let built = self::folder()?;
+    std::fs::create_dir_all(folder)?;
+    for name in PROGRAMS {
+        let stripped = folder.join(name);
+        let status = Command::new("strip").arg("-o").arg(&stripped).arg(built.join(name)).status();
+        if !status.is_ok_and(|status| status.success()) {
+            std::fs::copy(built.join(name), &stripped)?;
+        }
+    }
+    Ok(folder.to_owned())
+}
+
 fn build() -> Result<PathBuf> {
     // `cargo test` and `cargo run` set CARGO. A program started by hand uses the cargo on PATH.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

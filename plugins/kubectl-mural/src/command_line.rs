@@ -1,7 +1,7 @@
 //! Parses a call of `kubectl-mural`: the name of the program and its arguments in, an [`Invocation`] out. Pure.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A plugin program that a sub-command starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,27 @@ impl Plugin {
     }
 }
 
+/// The tasks of `kubectl mural completion`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CompletionTask {
+    /// Create the links.
+    Install,
+    /// Remove the links.
+    Uninstall,
+}
+
+impl CompletionTask {
+    const WORDS: [&str; 2] = ["install", "uninstall"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "install" => Some(Self::Install),
+            "uninstall" => Some(Self::Uninstall),
+            _ => None,
+        }
+    }
+}
+
 /// The meaning of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
@@ -58,8 +79,8 @@ pub(crate) enum Invocation {
     Print(String),
     /// Print the version and the path of each program.
     Version,
-    /// Create the links for completion.
-    InstallCompletion,
+    /// Create or remove the links for completion; in this folder, else in one on `PATH`.
+    Completion(CompletionTask, Option<PathBuf>),
     /// Print this text and exit with 64.
     UsageError(String),
 }
@@ -86,7 +107,10 @@ Commands:
   validate             Check whether an installation is healthy
   crds                 Show, compare, check and apply the CRDs of a chart (same as helm mural crds)
   version              Show the version and the path of each program
-  completion install   Install shell completion for kubectl mural
+  completion install [--dir DIR]
+                       Install shell completion for kubectl mural
+  completion uninstall [--dir DIR]
+                       Remove it
 
 Run `kubectl mural <COMMAND> --help` for the flags of a command.
 ";
@@ -114,9 +138,28 @@ fn parse_plain(words: Vec<OsString>) -> Invocation {
         (Some("version" | "--version" | "-V"), None) => Invocation::Version,
         (Some("help"), Some(Some(of))) => parse_help(of),
         (Some("help" | "--help" | "-h"), _) => Invocation::Print(HELP.to_owned()),
-        (Some("completion"), Some(Some("install"))) => Invocation::InstallCompletion,
-        (Some("completion"), _) => Invocation::UsageError("usage: kubectl mural completion install".to_owned()),
+        (Some("completion"), Some(Some(task))) => parse_completion_task(task, words),
+        (Some("completion"), _) => Invocation::UsageError(COMPLETION_USAGE.to_owned()),
         _ => Invocation::UsageError(unknown_command_message(&subcommand.to_string_lossy())),
+    }
+}
+
+const COMPLETION_USAGE: &str = "Error: `completion` needs a task
+  → kubectl mural completion install [--dir DIR]
+  → kubectl mural completion uninstall [--dir DIR]";
+
+fn parse_completion_task(task: &str, mut flags: impl Iterator<Item = OsString>) -> Invocation {
+    let folder = match (flags.next(), flags.next(), flags.next()) {
+        (None, ..) => Some(None),
+        (Some(flag), Some(folder), None) if flag == "--dir" => Some(Some(PathBuf::from(folder))),
+        (Some(flag), None, None) => {
+            flag.to_str().and_then(|flag| flag.strip_prefix("--dir=")).map(|folder| Some(PathBuf::from(folder)))
+        }
+        _ => None,
+    };
+    match (CompletionTask::from_word(task), folder) {
+        (Some(task), Some(folder)) => Invocation::Completion(task, folder),
+        _ => Invocation::UsageError(COMPLETION_USAGE.to_owned()),
     }
 }
 
@@ -155,7 +198,7 @@ fn parse_completion(part: Option<Plugin>, words: Vec<OsString>) -> Invocation {
         (Some(part), _) => by(part, words),
         (None, [first, _, ..]) => match Plugin::from_subcommand(first) {
             Some(part) => by(part, words.into_iter().skip(1).collect()),
-            None if first == "completion" && words.len() == 2 => offer_candidates(&["install"], &words[1]),
+            None if first == "completion" && words.len() == 2 => offer_candidates(&CompletionTask::WORDS, &words[1]),
             None => offer_candidates(&[], OsStr::new("")),
         },
         (None, [typed]) => offer_candidates(&subcommands().collect::<Vec<_>>(), typed),
@@ -240,7 +283,15 @@ mod tests {
             assert_eq!(parse_call("kubectl-mural", &[word]), Invocation::Print(HELP.to_owned()));
         }
         assert_eq!(parse_call("kubectl-mural", &["--version"]), Invocation::Version);
-        assert_eq!(parse_call("kubectl-mural", &["completion", "install"]), Invocation::InstallCompletion);
+        let task = |words: &[&str]| parse_call("kubectl-mural", words);
+        let (install, folder) = (CompletionTask::Install, Some(PathBuf::from("/d")));
+        assert_eq!(task(&["completion", "install"]), Invocation::Completion(install, None));
+        assert_eq!(task(&["completion", "install", "--dir", "/d"]), Invocation::Completion(install, folder.clone()));
+        let uninstall = Invocation::Completion(CompletionTask::Uninstall, folder);
+        assert_eq!(task(&["completion", "uninstall", "--dir=/d"]), uninstall);
+        for wrong in [&["completion"] as &[&str], &["completion", "remove"], &["completion", "install", "--dir"]] {
+            assert_eq!(task(wrong), Invocation::UsageError(COMPLETION_USAGE.to_owned()));
+        }
         for part in Plugin::ALL {
             assert!(HELP.contains(&format!("\n  {} ", part.subcommand())));
         }
@@ -268,7 +319,7 @@ mod tests {
         );
         assert_eq!(
             parse_call("kubectl_complete-mural", &["completion", ""]),
-            Invocation::Print("install\n:4\n".to_owned())
+            Invocation::Print("install\nuninstall\n:4\n".to_owned())
         );
         assert_eq!(parse_call("kubectl_complete-mural", &["nothing", ""]), Invocation::Print(":4\n".to_owned()));
     }

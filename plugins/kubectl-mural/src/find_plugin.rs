@@ -9,7 +9,8 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
     Some(own_file()?.parent()?.to_owned())
 }
 
-fn own_file() -> Option<PathBuf> {
+/// This program's real file.
+pub(crate) fn own_file() -> Option<PathBuf> {
     std::env::current_exe().ok()?.canonicalize().ok()
 }
 

@@ -6,13 +6,15 @@
 mod command_line;
 mod completion;
 mod find_plugin;
+mod installer;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use command_line::{Invocation, Plugin};
+use command_line::{CompletionTask, Invocation, Plugin};
+use installer::Installer;
 
 /// Exit code of a failure, as in `mural::problem::Exit`. Repeated here because this program has no dependencies.
 const EXIT_FAILED: u8 = 1;
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
         Invocation::Complete(part, args) => exec_plugin(part, &args, true),
         Invocation::Print(text) => print_answer(&text),
         Invocation::Version => print_answer(&render_version()),
-        Invocation::InstallCompletion => match completion::install(Path::new(&called)) {
+        Invocation::Completion(task, folder) => match change_completion(task, folder, Path::new(&called)) {
             Ok(text) => print_answer(&text),
             Err(reason) => print_error(&reason, EXIT_FAILED),
         },
@@ -46,9 +48,20 @@ fn print_error(text: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+fn change_completion(task: CompletionTask, folder: Option<PathBuf>, called: &Path) -> Result<String, String> {
+    let path = path_variable();
+    match task {
+        CompletionTask::Install => completion::install(folder, called, path.as_deref()),
+        CompletionTask::Uninstall => completion::uninstall(folder, called, path.as_deref()),
+    }
+}
+
 /// The version and the path of each program, to find a missing one.
 fn render_version() -> String {
-    let mut text = format!("kubectl-mural {}\n", env!("CARGO_PKG_VERSION"));
+    let commit = option_env!("MURAL_BUILD_COMMIT").filter(|text| !text.is_empty()).unwrap_or("unknown");
+    let date = option_env!("MURAL_BUILD_DATE").filter(|text| !text.is_empty());
+    let date = date.map_or_else(String::new, |date| format!(", {date}"));
+    let mut text = format!("kubectl-mural {} (commit {commit}{date})\n", env!("CARGO_PKG_VERSION"));
     for plugin in Plugin::ALL {
         let found = find_plugin::find_program(plugin.program(), path_variable().as_deref());
         let place = found.map_or_else(|| "not found".to_owned(), |found| found.display().to_string());
@@ -95,5 +108,10 @@ fn exec_command(mut command: Command) -> std::io::Result<ExitCode> {
 fn missing_plugin_message(plugin: Plugin) -> String {
     let searched_folder =
         find_plugin::own_folder().map_or_else(String::new, |folder| format!("in {} or ", folder.display()));
-    format!("Error: {} was not found {searched_folder}on PATH\n  → run ./install.sh to install it", plugin.program())
+    let hint = match Installer::find(find_plugin::own_file().as_deref()) {
+        Installer::Krew { .. } => "kubectl krew uninstall mural, then: kubectl krew install mural",
+        Installer::Brew => "brew reinstall mural",
+        Installer::Other => "install the release archive again: ./install.sh --archive FILE",
+    };
+    format!("Error: {} was not found {searched_folder}on PATH\n  → {hint}", plugin.program())
 }

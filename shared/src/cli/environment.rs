@@ -4,12 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::boot_identity::read_boot_id;
 use super::env_var;
 use crate::ask::BackupMode;
 use crate::model::lease::HolderIdentity;
 use crate::prepare::local_run_locks::LocalRunLocks;
 use crate::prepare::prepared::{Environment, RunMode};
 use crate::problem::Problem;
+use crate::tools::parent_death;
 use crate::tools::program_paths::{self, ProgramHints};
 
 /// Reads the environment of a run.
@@ -29,8 +31,7 @@ pub fn read_environment(registry_config: Option<&Path>, mode: RunMode) -> Result
         registry_config.map(Path::to_owned).or_else(|| home.map(|home| home.join("registry/config.json")));
     let (holder, local_run_locks) = identify_holder();
     let run = holder.run.clone();
-    // Only Linux can signal a child process when its parent dies (PR_SET_PDEATHSIG).
-    let starter = if cfg!(target_os = "linux") { std::env::current_exe().ok() } else { None };
+    let starter = parent_death::is_supported().then(std::env::current_exe).and_then(Result::ok);
     let salt = format!("{}-{}", jiff::Timestamp::now().as_nanosecond(), holder.pid);
     let state = state_dir();
     Ok(Environment {
@@ -58,8 +59,7 @@ pub fn identify_holder() -> (HolderIdentity, Option<LocalRunLocks>) {
 /// The folder with the locks of local runs, below the XDG state folder.
 fn locate_local_run_locks(host: &str) -> Option<LocalRunLocks> {
     // Several machines may share a home folder, and a lock file of an earlier boot means nothing.
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    Some(LocalRunLocks::new(&state_dir()?, format!("{host}-{}", boot.trim())))
+    Some(LocalRunLocks::new(&state_dir()?, format!("{host}-{}", read_boot_id())))
 }
 
 /// The folder for local journals and backups: `$XDG_STATE_HOME/mural`, else `~/.local/state/mural`; `None` without `HOME`.

@@ -313,6 +313,13 @@ fn add_help(command: Command, plugin: &str, verb: &str, verbs: &[VerbHelp]) -> C
     })
 }
 
+/// The examples of a verb, and the table of its exit codes. The verb is empty for the plugin itself.
+pub(super) fn find_examples(plugin: &str, verb: &str) -> Option<(&'static str, String)> {
+    let mut verbs = PLUGINS.iter().filter(|(name, _)| *name == plugin).flat_map(|(_, verbs)| *verbs);
+    let VerbHelp { examples, codes, .. } = verbs.find(|help| help.verb == verb)?;
+    Some((examples, Exit::table_of(codes)))
+}
+
 /// Puts the examples and exit codes in the place of their markers.
 #[must_use]
 pub fn fill_in(help: &str) -> String {
@@ -320,9 +327,8 @@ pub fn fill_in(help: &str) -> String {
     let mut out = parts.next().unwrap_or_default().to_owned();
     while let (Some(name), rest) = (parts.next(), parts.next()) {
         let (plugin, verb) = name.split_once('/').unwrap_or((name, ""));
-        let verbs = PLUGINS.iter().filter(|(one, _)| *one == plugin).flat_map(|(_, verbs)| *verbs);
-        for VerbHelp { examples, codes, .. } in verbs.filter(|help| help.verb == verb) {
-            out.push_str(&format!("Examples:\n{examples}\n\nExit codes:\n{}", Exit::table_of(codes)));
+        if let Some((examples, codes)) = find_examples(plugin, verb) {
+            out.push_str(&format!("Examples:\n{examples}\n\nExit codes:\n{codes}"));
         }
         out.push_str(rest.unwrap_or_default());
     }

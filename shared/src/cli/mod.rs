@@ -5,6 +5,8 @@
 //! here. This is the only folder that reads the environment and writes to the terminal.
 
 mod argument_order;
+mod boot_identity;
+pub mod build_version;
 pub mod command_error;
 pub mod complete;
 pub mod confirmation;
@@ -14,6 +16,7 @@ pub mod explain;
 pub mod files;
 pub mod help_text;
 pub mod in_cluster;
+pub mod man_pages;
 pub mod parse_args;
 pub mod progress_output;
 pub mod prompt;

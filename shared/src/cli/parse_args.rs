@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use super::man_pages::answer_man_pages_request;
 use super::{argument_order, complete, help_text, report_clap_error};
 use crate::tools::spawn::exec_guarded;
 
@@ -14,6 +15,9 @@ use crate::tools::spawn::exec_guarded;
 /// its help, or refused its flags.
 pub fn parse_args<C: Parser>() -> Result<C, ExitCode> {
     if let Some(exit_code) = exec_guarded(std::env::args_os().skip(1)) {
+        return Err(exit_code);
+    }
+    if let Some(exit_code) = answer_man_pages_request(C::command(), std::env::args_os().skip(1)) {
         return Err(exit_code);
     }
     if let Some(exit_code) = complete::answer_completion_request(C::command()) {

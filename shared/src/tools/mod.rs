@@ -14,6 +14,7 @@ pub mod helm_driver;
 pub mod helm_output;
 pub mod image_lookup;
 pub mod kubectl;
+pub mod parent_death;
 pub mod private_files;
 pub mod program_paths;
 pub mod registry;

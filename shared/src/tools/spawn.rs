@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::activity_log::{self, Activity};
 use super::error::ToolError;
+use super::parent_death;
 use crate::model::command::{Arg, Call};
 use crate::model::secret::{MASK, collect_secrets, mask_secrets};
 use crate::model::yaml::{self, ErrorDetail};
@@ -136,7 +137,6 @@ pub fn exec_guarded(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode
     Some(args.next().map_or(ExitCode::FAILURE, |program| exec_with_parent_death_signal(parent, &program, args)))
 }
 
-#[cfg(target_os = "linux")]
 #[expect(clippy::disallowed_methods, reason = "this file is the one that starts processes")]
 fn exec_with_parent_death_signal(
     parent: Option<u32>,
@@ -144,20 +144,12 @@ fn exec_with_parent_death_signal(
     args: impl Iterator<Item = OsString>,
 ) -> ExitCode {
     use std::os::unix::process::CommandExt as _;
-    let bound = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
-    // The parent may have died before the request: then no signal would ever arrive.
-    if bound.is_err() || Some(std::os::unix::process::parent_id()) != parent {
+    if !parent.is_some_and(parent_death::request_signal) {
         return ExitCode::FAILURE;
     }
     // A process group of its own: Ctrl-C in the terminal reaches only this program, which then stops at a safe point.
     let error = std::process::Command::new(program).args(args).process_group(0).exec();
     let _ = writeln!(io::stderr(), "{}: {error}", program.display());
-    ExitCode::FAILURE
-}
-
-/// Other kernels have no such signal; no starter is used there.
-#[cfg(not(target_os = "linux"))]
-fn exec_with_parent_death_signal(_: Option<u32>, _: &OsStr, _: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::FAILURE
 }
 

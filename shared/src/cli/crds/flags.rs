@@ -9,6 +9,7 @@ mod fit_flags;
 
 use std::path::PathBuf;
 
+use crate::cli::build_version::version_text;
 use crate::cli::confirmation::{DryRunFlag, WriteMode};
 use crate::cli::report_format::ReportFormat;
 use crate::cli::value_flags::ValueFlags;
@@ -21,7 +22,7 @@ pub use fit_flags::{FitFlags, FitFormat};
 
 /// Show, compare, check, apply, migrate, back up and restore the CRDs of a chart.
 #[derive(Debug, Parser)]
-#[command(name = "helm-mural", bin_name = "helm mural", version)]
+#[command(name = "helm-mural", bin_name = "helm mural", version = version_text())]
 pub struct Cli {
     /// The sub-command.
     #[command(subcommand)]

@@ -12,6 +12,7 @@ mod subcommands;
 use std::path::PathBuf;
 
 use crate::ask::{DEFAULT_APP_CHART, DEFAULT_APP_RELEASE, DEFAULT_CRDS_CHART, DEFAULT_CRDS_RELEASE, DEFAULT_NAMESPACE};
+use crate::cli::build_version::version_text;
 use crate::cli::{ClusterFlags, StyleFlags};
 use crate::model::chart_version::ChartVersion;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,7 +30,7 @@ pub use subcommands::{BackupFlags, JournalLocationFlags, RepairFlags, ResumeFlag
 #[command(
     name = "kubectl-mural-upgrade",
     bin_name = "kubectl mural upgrade",
-    version,
+    version = version_text(),
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::ask::expect::Expectations;
 use crate::ask::{self, Installation, RegistryAccess};
+use crate::cli::build_version::version_text;
 use crate::cli::report_format::{ReportFile, ReportFormat};
 use crate::cli::{ClusterFlags, StyleFlags, complete};
 use crate::model::chart::ChartRef;
@@ -38,7 +39,7 @@ const OUTPUT_FORMATS: [ReportFormat; 10] = [
 #[command(
     name = "kubectl-mural-validate",
     bin_name = "kubectl mural validate",
-    version,
+    version = version_text(),
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {

@@ -205,7 +205,7 @@ unpack() {
     tar -xzf "$archive" -C "$from" 2>/dev/null || fail "cannot unpack $archive"
 }
 
-# Compares the archive with the list of the release. The list is signed: see "Verify a download" in plugins/docs/guide.md.
+# Compares the archive with the list of the release. The list is signed: see "Install and remove the plugins" in plugins/docs/guide.md.
 verify_checksum() {
     name=${archive##*/}
     if [ -z "$checksums" ]; then

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use mural_release::archive::{ArchiveFiles, Packing};
 use mural_release::brew_formula::render_formula;
@@ -18,11 +17,7 @@ use mural_release::{helm_plugin, krew_manifest};
 use mural_tests::trial_release::{TrialRelease, write_release};
 use serde_json::Value;
 
-/// One release for all tests of this file. A test that signs it writes into a copy.
-fn trial() -> &'static TrialRelease {
-    static RELEASE: OnceLock<TrialRelease> = OnceLock::new();
-    RELEASE.get_or_init(|| write_release(env!("CARGO_TARGET_TMPDIR"), "files"))
-}
+use crate::{copy_of_trial, trial};
 
 fn read_folder(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -36,7 +31,7 @@ fn read_folder(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn the_same_programs_give_the_same_bytes_and_complete_archives() {
     let release = trial();
-    let again = write_release(env!("CARGO_TARGET_TMPDIR"), "files-again");
+    let again = write_release(env!("CARGO_TARGET_TMPDIR"), "again");
     let (files, files_again) = (read_folder(&release.folder), read_folder(&again.folder));
     assert_eq!(files.keys().collect::<Vec<_>>(), files_again.keys().collect::<Vec<_>>());
     for (name, bytes) in &files {
@@ -104,14 +99,11 @@ fn sbom_matches_the_licences(release: &TrialRelease) {
 
 #[test]
 fn the_checksums_are_signed_with_the_key_of_the_environment() {
-    let release = trial();
     let pair = minisign::KeyPair::generate_unencrypted_keypair().expect("a throw-away key");
     let text = pair.sk.to_box(None).expect("a key").into_string();
     let keys = ReleaseKeys { minisign: Some(SigningKey { text, password: None }), ..ReleaseKeys::default() };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    fs::copy(&release.archive, folder.path().join(release.archive.file_name().expect("a name"))).expect("a copy");
-    let sbom = sbom_name(&release.info, release.target);
-    fs::copy(release.folder.join(&sbom), folder.path().join(&sbom)).expect("a copy");
+    let release = copy_of_trial(folder.path());
     write_release_files(&release.info, folder.path(), &keys, Packing::Quick).expect("the files of a release");
     let read = |name: &str| fs::read(folder.path().join(name)).expect("a file");
     let signature = String::from_utf8(read("SHA256SUMS.minisig")).expect("text");

@@ -1,8 +1,8 @@
 //! Reproducible `.tar.gz` archives: sorted entries, one time, no owner, no name in the gzip header.
 //!
-//! An archive holds regular files only. krew and helm refuse links.
+//! An archive holds regular files and their folders. krew and helm refuse links; helm 3 creates no folder without an entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
 use anyhow::{Context, Result, ensure};
@@ -34,6 +34,8 @@ pub enum Packing {
     Small,
     /// Not compressed, for a trial.
     Quick,
+    /// Compressed a little, for a trial with a limit of size.
+    Fast,
 }
 
 impl Packing {
@@ -41,6 +43,7 @@ impl Packing {
         match self {
             Self::Small => Compression::best(),
             Self::Quick => Compression::none(),
+            Self::Fast => Compression::fast(),
         }
     }
 }
@@ -82,19 +85,21 @@ impl ArchiveFiles {
         // No name, no time and "unknown" as the system: the header is the same on every machine.
         let gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), compression);
         let mut tar = tar::Builder::new(gzip);
+        for folder in self.folders() {
+            append_entry(&mut tar, &format!("{folder}/"), tar::EntryType::Directory, 0o755, epoch_seconds, &[])?;
+        }
         for (path, (kind, content)) in &self.0 {
-            let mut header = tar::Header::new_ustar();
-            header.set_path(path).with_context(|| format!("{path} does not fit into a tar header"))?;
-            header.set_mode(kind.mode());
-            header.set_mtime(epoch_seconds);
-            header.set_size(u64::try_from(content.len())?);
-            header.set_entry_type(tar::EntryType::Regular);
-            header.set_cksum();
-            tar.append(&header, content.as_slice())?;
+            append_entry(&mut tar, path, tar::EntryType::Regular, kind.mode(), epoch_seconds, content)?;
         }
         let mut gzip = tar.into_inner()?;
         gzip.flush()?;
         Ok(gzip.finish()?)
+    }
+
+    /// The folders of the files, parents first.
+    fn folders(&self) -> BTreeSet<&str> {
+        let parents = |path: &'_ str| path.match_indices('/').map(|(at, _)| at).collect::<Vec<_>>();
+        self.0.keys().flat_map(|path| parents(path).into_iter().map(|at| &path[..at])).collect()
     }
 
     /// Unpacks an archive that [`ArchiveFiles::pack`] wrote.
@@ -105,6 +110,9 @@ impl ArchiveFiles {
         let mut files = Self::default();
         for entry in tar::Archive::new(GzDecoder::new(bytes)).entries()? {
             let mut entry = entry?;
+            if entry.header().entry_type().is_dir() {
+                continue;
+            }
             let path = entry.path()?.to_string_lossy().into_owned();
             let kind = if entry.header().mode()? & 0o111 == 0 { FileKind::Data } else { FileKind::Program };
             let mut content = Vec::new();
@@ -113,6 +121,24 @@ impl ArchiveFiles {
         }
         Ok(files)
     }
+}
+
+fn append_entry(
+    tar: &mut tar::Builder<impl Write>,
+    path: &str,
+    entry_type: tar::EntryType,
+    mode: u32,
+    epoch_seconds: u64,
+    content: &[u8],
+) -> Result<()> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(path).with_context(|| format!("{path} does not fit into a tar header"))?;
+    header.set_mode(mode);
+    header.set_mtime(epoch_seconds);
+    header.set_size(u64::try_from(content.len())?);
+    header.set_entry_type(entry_type);
+    header.set_cksum();
+    Ok(tar.append(&header, content)?)
 }
 
 #[cfg(test)]

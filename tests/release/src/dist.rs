@@ -23,6 +23,9 @@ use crate::target_archive::{archive_name, sbom_name};
 use crate::third_party_licences::render_licences;
 use crate::{brew_formula, checksums, helm_plugin, krew_manifest, target_archive};
 
+/// helm 4.2 pulls no larger layer from a registry (oras-go 2.6.1, `content/reader.go`, `maxDescriptorSize`).
+const MAX_PLUGIN_BYTES: usize = 32 * 1024 * 1024;
+
 /// Where the programs of a target come from.
 #[derive(Debug, Clone)]
 pub enum ProgramSource {
@@ -142,7 +145,10 @@ fn write_helm_plugin(
     let files = helm_plugin::collect_files(release, &unpacked?)?;
     let name = helm_plugin::archive_name(release);
     let file = folder.join(&name);
-    fs::write(&file, files.pack(release.epoch_seconds, packing.compression())?)?;
+    let packing = if packing == Packing::Quick { Packing::Fast } else { packing };
+    let bytes = files.pack(release.epoch_seconds, packing.compression())?;
+    ensure!(bytes.len() <= MAX_PLUGIN_BYTES, "the helm plugin has {}, too much for helm", format_size(bytes.len()));
+    fs::write(&file, bytes)?;
     let mut names = vec![name];
     if let Some(user_id) = &keys.helm_user_id {
         let metadata = files.content("mural/plugin.yaml").context("mural/plugin.yaml is missing")?;

@@ -58,7 +58,7 @@ fn render_platform(release: &ReleaseInfo, target: Target, sha256: &str, location
         os: {os}
         arch: {arch}
     uri: {uri}
-    sha256: {sha256}
+    sha256: \"{sha256}\"
     bin: bin/kubectl-mural
 "
     )

@@ -40,7 +40,7 @@ pub enum ValuesFileDefect {
     #[error(transparent)]
     Yaml(YamlError),
     /// It is a list or a single value.
-    #[error("it is not a map")]
+    #[error("it is not a map of values")]
     NotAMap,
     /// It has several documents.
     #[error("{0} documents where one is expected")]
@@ -142,7 +142,7 @@ mod tests {
             (problem.causes().join("; "), problem.hints.join("; "))
         };
         let expected = |cause: &str, hint: &str| (cause.to_owned(), hint.to_owned());
-        let not_a_map = expected("it is not a map", "start the file with keys, like global:");
+        let not_a_map = expected("it is not a map of values", "start the file with keys, like global:");
         assert_eq!(explain(ValuesFileDefect::NotAMap), not_a_map);
         let many = expected("2 documents where one is expected", "correct the line");
         assert_eq!(explain(ValuesFileDefect::ManyDocuments(2)), many);

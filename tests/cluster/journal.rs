@@ -230,6 +230,10 @@ fn no_backup_no_write(test_cluster: &TestCluster) -> Result<()> {
         let writes = audit::writes_by(&log, "operator");
         ensure!(writes.is_empty(), "wrote: {writes:?}");
         ensure!(lock_names(test_cluster)?.is_empty(), "left behind: {:?}", lock_names(test_cluster)?);
+        let copies =
+            test_cluster.get(&["secrets", "--namespace", NAMESPACE, "--selector", "mural.dev/backup-of"])?["items"]
+                .clone();
+        ensure!(copies.as_array().is_some_and(Vec::is_empty), "a copy of no backup: {copies}");
         Ok(())
     };
     let failing = [

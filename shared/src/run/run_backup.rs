@@ -66,10 +66,7 @@ pub async fn back_up_before_run(
     })?;
     let folder = cluster_state_dir(state, &prepared.session.cluster.context).join(encode_file_name(&options.run_id));
     let mut backup = write_backup(prepared, options, &folder, emit).await?;
-    let copy = copy_to_cluster(prepared, options, &folder, journal).await;
-    backup.copy = copy.as_ref().ok().cloned();
-    let content = format!("{}, {}", backup.summarize(), format_bytes(backup.size_bytes));
-    done(format!("{content} in {}; {}", folder.display(), describe_copy(&copy)));
+    done(format!("{}, {} in {}", backup.summarize(), format_bytes(backup.size_bytes), folder.display()));
     if let Some(hook) = &backup_options.hook
         && let Err(error) = run_hook(hook, prepared, options, &folder, emit).await
     {
@@ -77,6 +74,9 @@ pub async fn back_up_before_run(
         let _ = std::fs::remove_dir_all(&folder);
         return Err(error.into());
     }
+    let copy = copy_to_cluster(prepared, options, &folder, journal).await;
+    done(describe_copy(&copy));
+    backup.copy = copy.ok();
     Ok(journal.record_backup(backup, backup_options.hook.is_some(), emit).await?)
 }
 

@@ -11,6 +11,7 @@ use crate::cluster::application_objects;
 use crate::cluster::backup_folder::{BackupFileError, BackupFolder};
 use crate::model::crd::CRD_KIND;
 use crate::model::object::ObjectRef;
+use crate::model::served_kinds::ServedKinds;
 use crate::plan::ObjectChangeKind;
 use crate::plan::object_changes::diff_manifests;
 use crate::prepare::prepared::Prepared;
@@ -27,19 +28,27 @@ const TAKEN_OVER_FOLDER: &str = "taken-over";
 pub(super) async fn back_up_replaced_objects(prepared: &Prepared, folder: &Path) -> Result<u64, RunBackupError> {
     let removed = list_changed_objects(prepared, ObjectChangeKind::Delete);
     let joining = list_changed_objects(prepared, ObjectChangeKind::Create);
+    if removed.is_empty() && joining.is_empty() {
+        return Ok(0);
+    }
+    let kinds = application_objects::read_served_kinds(&prepared.session.cluster).await;
+    let kinds = kinds.map_err(RunBackupError::because)?;
     let mut count = 0;
     for (objects, name) in [(removed, REMOVED_FOLDER), (joining, TAKEN_OVER_FOLDER)] {
         if !objects.is_empty() {
-            count += back_up_objects(prepared, &objects, &folder.join(name)).await?;
+            count += back_up_objects(prepared, &kinds, &objects, &folder.join(name)).await?;
         }
     }
     Ok(count)
 }
 
-async fn back_up_objects(prepared: &Prepared, objects: &[ObjectRef], folder: &Path) -> Result<u64, RunBackupError> {
+async fn back_up_objects(
+    prepared: &Prepared,
+    kinds: &ServedKinds,
+    objects: &[ObjectRef],
+    folder: &Path,
+) -> Result<u64, RunBackupError> {
     let (cluster, namespace) = (&prepared.session.cluster, &prepared.session.installation.namespace);
-    let kinds = application_objects::read_served_kinds(cluster).await;
-    let kinds = kinds.map_err(RunBackupError::because)?;
     let unwritable = |error: BackupFileError| RunBackupError::because(error);
     let backup = BackupFolder::create(folder).map_err(unwritable)?;
     let mut count = 0;

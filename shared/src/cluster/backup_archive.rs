@@ -4,7 +4,7 @@
 //! cluster. Custom resources may hold secrets, so no error quotes a file.
 
 use std::fs::{self, DirBuilder};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path};
 
@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-use super::backup_folder::{BackupFileError, list_file_digests};
+use super::backup_folder::{BackupFileError, list_files};
 use crate::tools::private_files::write_private_file;
 
 /// Owner only, as in the folder itself.
@@ -21,23 +21,59 @@ const FOLDER_MODE: u32 = 0o700;
 /// The most bytes that an archive may unpack to.
 const MAX_UNPACKED_BYTES: u64 = 512 * 1024 * 1024;
 
-/// Packs every file of the folder, `gzip` over `tar`.
+/// Why a folder is not packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// A file cannot be read, or is neither a file nor a folder.
+    #[error(transparent)]
+    File(#[from] BackupFileError),
+    /// The archive is larger than the limit.
+    #[error("the backup has more than {} KiB compressed, the most that is kept in Secrets", .limit / 1024)]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+/// Packs every file of the folder, `gzip` over `tar`. Memory holds one file, and at most `limit` bytes of the archive.
 ///
 /// # Errors
-/// A file cannot be read, or is neither a file nor a folder.
-pub(super) fn pack(folder: &Path) -> Result<Vec<u8>, BackupFileError> {
-    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
-    for (name, _, size) in list_file_digests(folder)? {
-        let path = folder.join(&name);
-        let unreadable = |source| BackupFileError::Io { path: path.display().to_string(), source };
+/// A file cannot be read, or the archive is larger than the limit.
+pub(super) fn pack(folder: &Path, limit: usize) -> Result<Vec<u8>, PackError> {
+    let bounded = BoundedBuffer { bytes: Vec::new(), limit };
+    let mut archive = tar::Builder::new(GzEncoder::new(bounded, Compression::best()));
+    let failed = |path: &Path, source: io::Error| match source.kind() {
+        io::ErrorKind::FileTooLarge => PackError::TooLarge { limit },
+        _ => BackupFileError::Io { path: path.display().to_string(), source }.into(),
+    };
+    for (name, path) in list_files(folder)? {
+        let content = fs::read(&path).map_err(|source| failed(&path, source))?;
         let mut header = tar::Header::new_gnu();
-        header.set_size(size);
+        header.set_size(content.len() as u64);
         header.set_mode(FILE_MODE);
-        let content = fs::File::open(&path).map_err(unreadable)?;
-        archive.append_data(&mut header, &name, content).map_err(unreadable)?;
+        archive.append_data(&mut header, &name, content.as_slice()).map_err(|source| failed(&path, source))?;
     }
-    let unwritable = |source| BackupFileError::Io { path: folder.display().to_string(), source };
-    archive.into_inner().and_then(GzEncoder::finish).map_err(unwritable)
+    let buffer = archive.into_inner().and_then(GzEncoder::finish).map_err(|source| failed(folder, source))?;
+    Ok(buffer.bytes)
+}
+
+/// Memory that refuses more than its limit.
+struct BoundedBuffer {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Write for BoundedBuffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Unpacks an archive into a folder, which is created. Only regular files below the folder are accepted.
@@ -71,6 +107,7 @@ fn unpack_entry(entry: &mut tar::Entry<'_, impl Read>, folder: &Path) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::backup_folder::list_file_digests;
     use crate::tools::private_files::create_private_dir;
 
     #[test]
@@ -79,11 +116,18 @@ mod tests {
         fs::create_dir_all(from.path().join("objects/a")).unwrap();
         fs::write(from.path().join("objects/a/x.yaml"), "kind: Hub\n").unwrap();
         fs::write(from.path().join("backup.json"), "{}").unwrap();
-        let packed = pack(from.path()).unwrap();
-        assert_eq!(packed, pack(from.path()).unwrap());
+        let packed = pack(from.path(), usize::MAX).unwrap();
+        assert_eq!(packed, pack(from.path(), usize::MAX).unwrap());
         let to = create_private_dir().unwrap();
         unpack(&packed, to.path()).unwrap();
         assert_eq!(list_file_digests(from.path()).unwrap(), list_file_digests(to.path()).unwrap());
+    }
+
+    #[test]
+    fn a_folder_that_is_too_large_is_not_packed() {
+        let from = create_private_dir().unwrap();
+        fs::write(from.path().join("a"), "content").unwrap();
+        assert!(matches!(pack(from.path(), 10), Err(PackError::TooLarge { limit: 10 })));
     }
 
     #[test]

@@ -195,6 +195,18 @@ pub fn write_document(root: &Path, name: &str, document: &Value) -> Result<(), B
 /// # Errors
 /// An entry cannot be read, or is neither a file nor a folder.
 pub fn list_file_digests(root: &Path) -> Result<Vec<(String, String, u64)>, BackupFileError> {
+    let digest_of = |(name, path): (String, PathBuf)| {
+        let bytes = fs::read(&path).map_err(|error| BackupFileError::io(&path, error))?;
+        Ok((name, format!("sha256:{}", to_hex(&Sha256::digest(&bytes))), bytes.len() as u64))
+    };
+    list_files(root)?.into_iter().map(digest_of).collect()
+}
+
+/// Every file below a folder: relative path, and where it is. Sorted by the relative path.
+///
+/// # Errors
+/// A folder cannot be read, or an entry is neither a file nor a folder.
+pub(super) fn list_files(root: &Path) -> Result<Vec<(String, PathBuf)>, BackupFileError> {
     let (mut pending, mut all) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = pending.pop() {
         for path in list_entries(&folder)? {
@@ -206,9 +218,7 @@ pub fn list_file_digests(root: &Path) -> Result<Vec<(String, String, u64)>, Back
             if !kind.is_file() {
                 return Err(BackupFileError::content(&path, "neither a file nor a folder"));
             }
-            let bytes = fs::read(&path).map_err(|error| BackupFileError::io(&path, error))?;
-            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            all.push((name, format!("sha256:{}", to_hex(&Sha256::digest(&bytes))), bytes.len() as u64));
+            all.push((path.strip_prefix(root).unwrap_or(&path).display().to_string(), path));
         }
     }
     all.sort();

@@ -10,8 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
+use tokio::task::{JoinError, spawn_blocking};
 
-use super::backup_archive::{pack, unpack};
+use super::backup_archive::{PackError, pack, unpack};
 use super::backup_folder::BackupFileError;
 use super::{ApiError, Cluster};
 use crate::model::metadata_keys::{BACKUP_OF_LABEL, BACKUP_SECRET_TYPE, MANAGED_BY};
@@ -27,15 +28,15 @@ const PART_KEY: &str = "part";
 /// Why there is no copy in the cluster, or no folder from it.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupCopyError {
-    /// The folder cannot be packed, or the archive cannot be unpacked.
+    /// The folder cannot be packed.
     #[error(transparent)]
-    Archive(#[from] BackupFileError),
-    /// The archive is too large for Secrets.
-    #[error("the backup has {} KiB compressed, more than the {} KiB that are kept in Secrets", .bytes / 1024, MAX_PARTS * MAX_PART_BYTES / 1024)]
-    TooLarge {
-        /// The size of the archive.
-        bytes: usize,
-    },
+    Pack(#[from] PackError),
+    /// The archive cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] BackupFileError),
+    /// The work on the files did not end.
+    #[error("the files of the backup were not read to the end")]
+    Aborted(#[from] JoinError),
     /// The API server rejects the request or does not answer.
     #[error("Secret {secret}: {source}")]
     Api {
@@ -84,10 +85,8 @@ pub async fn store_backup(
     run: &str,
     folder: &Path,
 ) -> Result<BackupCopy, BackupCopyError> {
-    let archive = pack(folder)?;
-    if archive.len() > MAX_PARTS * MAX_PART_BYTES {
-        return Err(BackupCopyError::TooLarge { bytes: archive.len() });
-    }
+    let folder = folder.to_owned();
+    let archive = spawn_blocking(move || pack(&folder, MAX_PARTS * MAX_PART_BYTES)).await??;
     let parts: Vec<&[u8]> = archive.chunks(MAX_PART_BYTES).collect();
     for (at, bytes) in parts.iter().enumerate() {
         let secret = build_part(namespace, run, at, bytes);
@@ -131,7 +130,8 @@ pub async fn read_backup_copy(
         let bytes = secret["data"][PART_KEY].as_str().and_then(|text| STANDARD.decode(text).ok());
         archive.extend(bytes.ok_or(BackupCopyError::NotAPart { secret: name })?);
     }
-    Ok(unpack(&archive, folder)?)
+    let folder = folder.to_owned();
+    Ok(spawn_blocking(move || unpack(&archive, &folder)).await??)
 }
 
 /// Deletes the copy. Secrets that are gone already count as deleted.
@@ -196,7 +196,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_folder_comes_back_from_its_secrets() {
         let folder = folder_with_a_file();
-        let secret = build_part("hub", "r1", 0, &pack(folder.path()).unwrap());
+        let secret = build_part("hub", "r1", 0, &pack(folder.path(), usize::MAX).unwrap());
         let server =
             FakeApiServer::new().answer("GET", &secret_path("hub", "mural-backup-r1-0"), [Answer::json(&secret)]);
         let to = create_private_dir().unwrap();

@@ -52,8 +52,26 @@ pub struct ClusterAccess {
     pub kube_cache: Option<PathBuf>,
     /// The environment variables that kubectl and helm also read.
     pub variables: ConnectionVariables,
-    /// What must exist while this access is in use: the folder of a kubeconfig that was written for it.
-    pub kept_until_unused: Option<Arc<dyn Any + Send + Sync>>,
+    /// Where the identity comes from.
+    pub identity: IdentitySource,
+}
+
+/// Where the identity of the connection comes from.
+#[derive(Debug, Clone, Default)]
+pub enum IdentitySource {
+    /// The operator's kubeconfig.
+    #[default]
+    Kubeconfig,
+    /// The ServiceAccount of the pod. The kubeconfig that was written for it exists as long as this value.
+    ServiceAccount(Arc<dyn Any + Send + Sync>),
+}
+
+impl IdentitySource {
+    /// Whether the process runs in a pod, as its ServiceAccount.
+    #[must_use]
+    pub const fn is_service_account(&self) -> bool {
+        matches!(self, Self::ServiceAccount(_))
+    }
 }
 
 /// Environment variables for the connection to the API server.

@@ -6,15 +6,14 @@
 //! and the pod has a token.
 //! <https://github.com/kubernetes/client-go/blob/v0.37.2/tools/clientcmd/client_config.go>
 
-use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::env_var;
-use crate::ask::ClusterAccess;
+use super::env_text;
+use crate::ask::{ClusterAccess, IdentitySource};
 use crate::problem::{Explain, Problem};
 use crate::tools::private_files::{create_private_dir, write_private_file};
 
@@ -83,19 +82,12 @@ impl Explain for InClusterError {
 /// # Errors
 /// The kubeconfig cannot be written, for example on a read-only file system without a temporary folder.
 pub fn use_service_account(access: ClusterAccess) -> Result<ClusterAccess, Problem> {
-    let variable = |name: &str| env_var(name).and_then(|value| value.into_string().ok());
     let has_kubeconfig =
         access.kubeconfig.is_some() || access.variables.kubeconfig_files.iter().any(|file| file.exists());
-    match PodIdentity::find(variable, Path::new(SERVICE_ACCOUNT_DIR)) {
+    match PodIdentity::find(env_text, Path::new(SERVICE_ACCOUNT_DIR)) {
         Some(identity) if !has_kubeconfig => write_kubeconfig(access, &identity),
         _ => Ok(access),
     }
-}
-
-/// Whether the access is the ServiceAccount of the pod that this process runs in.
-#[must_use]
-pub const fn is_service_account(access: &ClusterAccess) -> bool {
-    access.kept_until_unused.is_some()
 }
 
 /// Writes the kubeconfig. Its folder is removed with the last copy of the access.
@@ -104,8 +96,7 @@ fn write_kubeconfig(access: ClusterAccess, identity: &PodIdentity) -> Result<Clu
     let file = folder.path().join("kubeconfig");
     write_private_file(&file, identity.to_kubeconfig().to_string())
         .map_err(|source| InClusterError { file: file.clone(), source })?;
-    let kept: Arc<dyn Any + Send + Sync> = Arc::new(folder);
-    Ok(ClusterAccess { kubeconfig: Some(file), kept_until_unused: Some(kept), ..access })
+    Ok(ClusterAccess { kubeconfig: Some(file), identity: IdentitySource::ServiceAccount(Arc::new(folder)), ..access })
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ use clap::{Args, ValueEnum};
 
 use report_format::ReportFormat;
 
-use crate::ask::{self, ClusterAccess, ConnectionVariables};
+use crate::ask::{self, ClusterAccess, ConnectionVariables, IdentitySource};
 use crate::model::proxy::ProxySettings;
 use command_error::CommandError;
 
@@ -88,7 +88,7 @@ impl ClusterFlags {
             request_timeout: timeout.transpose()?,
             kube_cache: None,
             variables: read_connection_variables(),
-            kept_until_unused: None,
+            identity: IdentitySource::default(),
         })
     }
 }
@@ -199,6 +199,12 @@ pub fn env_var(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// An environment variable that is UTF-8 text; an empty one counts as unset.
+#[must_use]
+pub fn env_text(name: &str) -> Option<String> {
+    env_var(name).and_then(|value| value.into_string().ok())
+}
+
 /// Refuses a `HELM_DRIVER` that stores releases where the plugins do not read them.
 ///
 /// # Errors
@@ -214,7 +220,7 @@ pub fn read_connection_variables() -> ConnectionVariables {
         Some(list) => std::env::split_paths(&list).filter(|file| !file.as_os_str().is_empty()).collect(),
         None => env_var("HOME").map(|home| Path::new(&home).join(".kube/config")).into_iter().collect(),
     };
-    let proxies = ProxySettings::from_variables(|name| env_var(name).and_then(|value| value.into_string().ok()));
+    let proxies = ProxySettings::from_variables(env_text);
     ConnectionVariables { kubeconfig_files, proxies }
 }
 

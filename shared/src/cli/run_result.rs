@@ -7,7 +7,6 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::Stream;
-use super::in_cluster::is_service_account;
 use crate::cluster::run_result_map::apply_config_map;
 use crate::prepare::prepared::Prepared;
 use crate::problem::Problem;
@@ -20,7 +19,7 @@ const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// Publishes the result of a run that has a report. A result that cannot be written does not change the run's exit code.
 pub(crate) async fn publish_report(prepared: &Prepared, report: &UpgradeReport) {
-    let in_pod = is_service_account(&prepared.session.installation.cluster);
+    let in_pod = prepared.session.installation.cluster.identity.is_service_account();
     // A rollout that is only followed is not written by us.
     let has_written = has_run(report.outcome) && report.plan.has_changes();
     if in_pod || has_written {
@@ -31,7 +30,7 @@ pub(crate) async fn publish_report(prepared: &Prepared, report: &UpgradeReport) 
 /// Publishes the result of a run that ended without a report, and hands the result on.
 pub(crate) async fn publish_failure<T>(prepared: &Prepared, ended: Result<T, Problem>) -> Result<T, Problem> {
     if let Err(problem) = &ended
-        && is_service_account(&prepared.session.installation.cluster)
+        && prepared.session.installation.cluster.identity.is_service_account()
     {
         let result = RunResult::from_problem(&prepared.session.env.run_id, problem, Timestamp::now());
         publish(prepared, &result).await;
@@ -46,13 +45,13 @@ async fn publish(prepared: &Prepared, result: &RunResult) {
     if let Err(error) = apply_config_map(&session.cluster, namespace, RESULT_NAME, &map).await {
         Stream::Stderr.write(&format!("! ConfigMap {namespace}/{RESULT_NAME} is not written: {error}\n"));
     }
-    if is_service_account(&session.installation.cluster) {
+    if session.installation.cluster.identity.is_service_account() {
         write_termination_message(result);
     }
 }
 
 /// Writes the termination message if the container has the file. The pod's status has the exit code in any case.
-pub(crate) fn write_termination_message(result: &RunResult) {
+fn write_termination_message(result: &RunResult) {
     let file = Path::new(TERMINATION_LOG);
     if file.is_file() {
         std::fs::write(file, result.to_termination_message()).ok();

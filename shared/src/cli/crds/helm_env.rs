@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::ask::{self, ClusterAccess, RegistryAccess};
+use crate::ask::{self, ClusterAccess, IdentitySource, RegistryAccess};
 use crate::cli::crds::flags::CrdsClusterFlags;
 use crate::cli::in_cluster::use_service_account;
-use crate::cli::{env_var, read_connection_variables};
+use crate::cli::{env_text, env_var, read_connection_variables};
 use crate::problem::Problem;
 use crate::tools::program_paths::{self, MissingProgram, ProgramHints};
 
@@ -24,10 +24,6 @@ pub(crate) struct HelmEnv {
     helm_bin: Option<OsString>,
 }
 
-fn read_text(name: &str) -> Option<String> {
-    env_var(name).and_then(|value| value.into_string().ok())
-}
-
 impl HelmEnv {
     /// Reads the environment variables. A flag wins over its variable. In a pod without a kubeconfig, the access is
     /// the pod's ServiceAccount.
@@ -37,19 +33,19 @@ impl HelmEnv {
     /// be written.
     pub(crate) fn read(flags: &CrdsClusterFlags) -> Result<Self, Problem> {
         // helm sets `default` if the flag is missing, so `default` counts as unset. The output shows the namespace in use.
-        let namespace = read_text("HELM_NAMESPACE").filter(|name| name != "default");
+        let namespace = env_text("HELM_NAMESPACE").filter(|name| name != "default");
         let namespace = match &flags.namespace {
             Some(name) => Some(ask::parse_name("--namespace", name, MAX_NAMESPACE_LENGTH)?),
             None => namespace,
         };
-        let groups = read_text("HELM_KUBEASGROUPS").unwrap_or_default();
+        let groups = env_text("HELM_KUBEASGROUPS").unwrap_or_default();
         let groups: Vec<String> = groups.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect();
         let timeout = flags.request_timeout.as_deref().map(ask::parse_request_timeout).transpose()?;
         Ok(Self {
             cluster: use_service_account(ClusterAccess {
                 kubeconfig: flags.kubeconfig.clone(),
-                context: flags.context.clone().or_else(|| read_text("HELM_KUBECONTEXT")),
-                impersonate: flags.impersonate.clone().or_else(|| read_text("HELM_KUBEASUSER")),
+                context: flags.context.clone().or_else(|| env_text("HELM_KUBECONTEXT")),
+                impersonate: flags.impersonate.clone().or_else(|| env_text("HELM_KUBEASUSER")),
                 impersonate_groups: if flags.impersonate_groups.is_empty() {
                     groups
                 } else {
@@ -58,7 +54,7 @@ impl HelmEnv {
                 request_timeout: timeout,
                 kube_cache: None,
                 variables: read_connection_variables(),
-                kept_until_unused: None,
+                identity: IdentitySource::default(),
             })?,
             namespace: namespace.unwrap_or_else(|| ask::DEFAULT_NAMESPACE.to_owned()),
             registry_config: env_var("HELM_REGISTRY_CONFIG").map(PathBuf::from),

@@ -1,12 +1,11 @@
 //! `kubectl mural upgrade images`: lists the charts and images of both releases after the upgrade.
 
 use crate::ask::UpgradeSpec;
+use crate::cli::Stream;
 use crate::cli::environment::read_environment;
-use crate::cli::progress_output::ProgressOutput;
 use crate::cli::signals::Signals;
-use crate::cli::upgrade::flags::{EventsFlag, ImagesFlags};
+use crate::cli::upgrade::flags::ImagesFlags;
 use crate::cli::upgrade::upgrade_error::UpgradeError;
-use crate::cli::{Stream, style_for};
 use crate::prepare::image_list::{DigestLookup, list_images};
 use crate::prepare::prepare;
 use crate::prepare::prepared::RunMode;
@@ -22,8 +21,7 @@ pub(crate) async fn images(flags: &ImagesFlags) -> Result<Exit, Problem> {
     let ask = UpgradeSpec { server_dry_runs: false, check_images: false, ..asked };
     let limits = upgrade.run_flags.to_limits()?;
     let env = read_environment(upgrade.registry.registry_config.as_deref(), RunMode::new(false, limits.wait_for_lock))?;
-    let is_json = upgrade.run_flags.events == EventsFlag::Json;
-    let progress = ProgressOutput::new(is_json, style_for(Stream::Stderr, upgrade.run_flags.style));
+    let progress = upgrade.run_flags.to_progress();
     let emit = |event: Event| progress.show_event(&event);
     let list = Signals::new()?
         .run_read_only(async {

@@ -6,13 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::ask::{BackupMode, ClusterAccess, UpgradeSpec, ValueFlag};
+use crate::cli::Stream;
 use crate::cli::command_error::CommandError;
 use crate::cli::environment::read_environment;
-use crate::cli::progress_output::ProgressOutput;
 use crate::cli::signals::Signals;
-use crate::cli::upgrade::flags::{EventsFlag, JobFlags};
+use crate::cli::upgrade::flags::JobFlags;
 use crate::cli::upgrade::job_error::JobError;
-use crate::cli::{Stream, style_for};
 use crate::model::chart::ChartRef;
 use crate::prepare::prepare;
 use crate::prepare::prepared::{Environment, RunMode};
@@ -43,11 +42,9 @@ pub(crate) async fn job(flags: &JobFlags) -> Result<Exit, Problem> {
     let mode = RunMode::new(false, limits.wait_for_lock);
     let env = read_environment(flags.upgrade.registry.registry_config.as_deref(), mode)?;
     // The backup reads more than the upgrade itself.
-    let has_backup = flags.upgrade.backup.to_request().is_some();
-    let backup = if has_backup { BackupMode::Enabled } else { BackupMode::Declined };
+    let backup = if flags.upgrade.backup.no_save { BackupMode::Declined } else { BackupMode::Enabled };
     let env = Environment { backup, ..env };
-    let is_json = flags.upgrade.run_flags.events == EventsFlag::Json;
-    let progress = ProgressOutput::new(is_json, style_for(Stream::Stderr, flags.upgrade.run_flags.style));
+    let progress = flags.upgrade.run_flags.to_progress();
     let emit = |event: Event| progress.show_event(&event);
     let prepared = Signals::new()?.run_read_only(prepare(ask, env, &emit)).await?;
     progress.finish();

@@ -26,7 +26,7 @@ use crate::cli::report_format::ReportFormat;
 use crate::cli::run_result::{publish_failure, publish_report};
 use crate::cli::runtime::block_on;
 use crate::cli::signals::Signals;
-use crate::cli::{OutputFormat, Stream, files, show_to_operator, style_for, verbose};
+use crate::cli::{OutputFormat, Stream, files, show_to_operator, verbose};
 use crate::guards;
 use crate::plan::journal::{RunEntry, Task};
 use crate::plan::saved_plan::SavedPlan;
@@ -45,7 +45,7 @@ use crate::run::lock::release_all_stale;
 use crate::run::run;
 use crate::run::run_options::{JournalOptions, RunOptions};
 
-use flags::{Cli, Command, EventsFlag, RunFlags};
+use flags::{Cli, Command, RunFlags};
 use upgrade_error::UpgradeError;
 use upgrade_request::{UpgradeAction, UpgradeRequest};
 
@@ -80,10 +80,7 @@ async fn upgrade(mut request: UpgradeRequest<'_>) -> Result<Exit, Problem> {
         request.write_mode().require_terminal(", or `kubectl mural upgrade plan` to write nothing")?;
     }
     let (env, manner) = build_environment_and_options(&request)?;
-    let progress = ProgressOutput::new(
-        request.run_flags.events == EventsFlag::Json,
-        style_for(Stream::Stderr, request.run_flags.style),
-    );
+    let progress = request.run_flags.to_progress();
     let mut signals = Signals::new()?;
     let emit = |event| progress.show_event(&event);
     if let UpgradeAction::Manifests { options, apply: false } = &request.action {

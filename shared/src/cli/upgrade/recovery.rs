@@ -7,7 +7,7 @@ use crate::cli::environment::read_environment;
 use crate::cli::progress_output::ProgressOutput;
 use crate::cli::run_result::{publish_failure, publish_report};
 use crate::cli::signals::Signals;
-use crate::cli::{Stream, files, show_to_operator, style_for};
+use crate::cli::{files, show_to_operator};
 use crate::plan::journal::Task;
 use crate::prepare::prepared::{Environment, Prepared, RunMode, Work};
 use crate::prepare::rollback::{prepare_repair, prepare_rollback, read_journal, select_run_to_roll_back};
@@ -20,7 +20,7 @@ use crate::run::lock::release_all_stale;
 use crate::run::run;
 use crate::run::run_options::{JournalOptions, RunOptions};
 
-use crate::cli::upgrade::flags::{EventsFlag, RepairFlags, RollbackFlags, RunFlags};
+use crate::cli::upgrade::flags::{RepairFlags, RollbackFlags, RunFlags};
 use crate::cli::upgrade::{print_permissions, write_report, write_role_file};
 
 /// The environment, options and output of a rollback or repair.
@@ -47,7 +47,7 @@ fn prepare_run(flags: &RunFlags, task: Option<Task>) -> Result<RecoveryRun, Prob
         None => None,
     };
     let options = limits.to_run_options(&env, Instant::now(), journal_options);
-    let progress = ProgressOutput::new(flags.events == EventsFlag::Json, style_for(Stream::Stderr, flags.style));
+    let progress = flags.to_progress();
     Ok(RecoveryRun { env, options, progress, signals: Signals::new()? })
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::confirmation::{DryRunFlag, WriteMode};
+use crate::cli::progress_output::ProgressOutput;
 use crate::cli::report_format::{ReportFile, ReportFormat};
 use crate::cli::run_limits::RunLimits;
 use crate::cli::{Stream, StyleFlags, complete, style_for};
@@ -85,6 +86,12 @@ impl RunFlags {
     /// A usage error if the extension selects no format or the file is not writable.
     pub fn to_report_file(&self) -> Result<Option<ReportFile>, Problem> {
         ReportFile::from_flag(self.report.as_deref(), &OUTPUT_FORMATS)
+    }
+
+    /// The progress on standard error, as text or as JSON events.
+    #[must_use]
+    pub fn to_progress(&self) -> ProgressOutput {
+        ProgressOutput::new(self.events == EventsFlag::Json, style_for(Stream::Stderr, self.style))
     }
 
     /// The look of text on standard output.

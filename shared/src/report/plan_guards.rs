@@ -31,8 +31,8 @@ pub(super) fn write_guards(out: &mut String, guards: &[CheckResult], style: Styl
     write_undetermined(out, guards, style);
 }
 
-/// The guards that could not read their input, each reason once: one missing permission affects many.
-fn write_undetermined(out: &mut String, guards: &[CheckResult], style: Style) {
+/// Each reason why a guard is undetermined, with the guards that have it: one missing permission affects many.
+pub(super) fn group_undetermined(guards: &[CheckResult]) -> Vec<(&str, Vec<&'static str>)> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for guard in guards {
         let Verdict::Undetermined { reason } = &guard.verdict else { continue };
@@ -41,8 +41,13 @@ fn write_undetermined(out: &mut String, guards: &[CheckResult], style: Style) {
             None => reasons.push((reason, vec![guard.check])),
         }
     }
+    reasons
+}
+
+/// The guards that could not read their input.
+fn write_undetermined(out: &mut String, guards: &[CheckResult], style: Style) {
     let mark = style.mark(Mark::Unknown);
-    for (reason, checks) in reasons {
+    for (reason, checks) in group_undetermined(guards) {
         match checks.as_slice() {
             [check] => {
                 let _ = writeln!(out, "   {mark}  {check:<24} {}", sanitize(reason));

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::plan_guards::group_undetermined;
 use super::problem_text::indent_lines;
 use super::style::{Mark, Style, sanitize};
 use super::upgrade_report::{
@@ -9,7 +10,7 @@ use super::upgrade_report::{
     UpgradeReport,
 };
 use crate::ask::{has_hidden_value, join_command};
-use crate::model::check::{CheckResult, Finding, Level, Verdict, VerdictCounts, summarize_passed};
+use crate::model::check::{CheckResult, Finding, Level, VerdictCounts, summarize_passed};
 use crate::model::text_format::{format_count, format_duration};
 use crate::model::workload_availability::IncompleteRollout;
 use crate::plan::repair::Issue;
@@ -132,18 +133,11 @@ fn render_refused(out: &mut String, guards: &[CheckResult], exit_code: u8, style
     }
 }
 
-/// Every reason why a guard is undetermined, with the guards that have it: one missing permission affects many.
+/// Every reason why a guard is undetermined, with the guards that have it.
 fn render_undetermined(out: &mut String, guards: &[CheckResult], style: Style) {
     let text = "undetermined, nothing was written: a guard could not read its input";
     let _ = writeln!(out, "{} {text}   exit code {}", style.mark(Mark::Unknown), Exit::ChecksFailed.code());
-    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for guard in guards {
-        let Verdict::Undetermined { reason } = &guard.verdict else { continue };
-        match reasons.iter_mut().find(|(one, _)| one == reason) {
-            Some((_, checks)) => checks.push(guard.check),
-            None => reasons.push((reason, vec![guard.check])),
-        }
-    }
+    let reasons = group_undetermined(guards);
     for (reason, checks) in &reasons {
         let _ = writeln!(out, "\n  {}", style.bold(&checks.join(", ")));
         let _ = writeln!(out, "    {}", indent_lines(reason, "    "));

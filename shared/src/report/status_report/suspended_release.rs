@@ -57,7 +57,7 @@ impl SuspendedHelmReleaseStatus {
 mod tests {
     use super::super::{NamespaceState, UpgradeStatus, render};
     use super::*;
-    use crate::model::cluster_view::ReadFailure;
+    use crate::model::cluster_view::{Observed, ReadFailure};
     use crate::plan::journal::JournalSnapshot;
     use crate::report::style::Style;
 
@@ -66,30 +66,19 @@ mod tests {
         let since = Some("2026-11-26T21:00:00Z".to_owned());
         let helm_release = FluxRef::new("HelmRelease", "m", "mural");
         let held = vec![SuspendedHelmRelease { helm_release, run: "20261126-1".to_owned(), suspended_at: since }];
-        let none = || [Ok(Vec::new()), Ok(Vec::new())];
-        let status = UpgradeStatus::new(
-            "hub",
-            ("m", &NamespaceState::Present),
-            Ok(Vec::new()),
-            Ok(held),
-            Ok(JournalSnapshot::default()),
-            none(),
-            jiff::Timestamp::UNIX_EPOCH,
-        );
+        let status_with = |suspended: Observed<Vec<SuspendedHelmRelease>>| {
+            let none = [Ok(Vec::new()), Ok(Vec::new())];
+            let present = ("m", &NamespaceState::Present);
+            let journal = Ok(JournalSnapshot::default());
+            UpgradeStatus::new("hub", present, Ok(Vec::new()), suspended, journal, none, jiff::Timestamp::UNIX_EPOCH)
+        };
+        let status = status_with(Ok(held));
         let text = render(&status, Style::PLAIN);
         let line = "suspended   HelmRelease m/mural · by run 20261126-1 of this plugin since 2026-11-26T21:00:00Z";
         assert!(text.contains(line) && text.contains("no run is alive that resumes it"), "{text}");
         assert!(status.next_step.unwrap().contains("upgrade repair"));
         let failure = ReadFailure { target: "HelmReleases".into(), reason: "forbidden".into() };
-        let status = UpgradeStatus::new(
-            "hub",
-            ("m", &NamespaceState::Present),
-            Ok(Vec::new()),
-            Err(failure),
-            Ok(JournalSnapshot::default()),
-            none(),
-            jiff::Timestamp::UNIX_EPOCH,
-        );
+        let status = status_with(Err(failure));
         assert!(render(&status, Style::PLAIN).contains("cannot read HelmReleases: forbidden"));
     }
 }

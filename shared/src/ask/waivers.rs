@@ -83,6 +83,26 @@ impl Waiver {
     pub(crate) fn fits(&self, check: &str, subject: &str) -> bool {
         self.check == check && matches_glob(self.subject.trim(), subject)
     }
+
+    /// Why the waiver has no effect, and what to do about it.
+    pub(crate) fn find_defect(&self, is_used: bool, today: Date) -> Option<(WaiverDefect, String)> {
+        let Self { check, subject, reason: _, expires } = self;
+        let waiver = format!("the waiver of {check} for {subject:?}");
+        if *expires < today {
+            let text = format!("{waiver} expired on {expires}: review the finding, or set a new expiry date");
+            return Some((WaiverDefect::Expired, text));
+        }
+        (!is_used).then(|| (WaiverDefect::Unused, format!("{waiver} matches no finding: remove it")))
+    }
+}
+
+/// Why a waiver has no effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WaiverDefect {
+    /// Its last day is over.
+    Expired,
+    /// It matches no finding.
+    Unused,
 }
 
 /// Matches a pattern in which `*` stands for any text.

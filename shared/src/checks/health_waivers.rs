@@ -57,18 +57,9 @@ pub fn apply_waivers(waivers: &Waivers, results: &mut [CheckResult], today: Date
             result.verdict = Verdict::Pass;
         }
     }
-    effect.notes = ours.iter().zip(is_used).filter_map(|(waiver, is_used)| describe(waiver, is_used, today)).collect();
+    let defects = ours.iter().zip(is_used).filter_map(|(waiver, is_used)| waiver.find_defect(is_used, today));
+    effect.notes = defects.map(|(_, text)| text).collect();
     effect
-}
-
-fn describe(waiver: &Waiver, is_used: bool, today: Date) -> Option<String> {
-    let Waiver { check, subject, reason: _, expires } = waiver;
-    if *expires < today {
-        return Some(format!(
-            "the waiver of {check} for {subject:?} expired on {expires}: review the finding, or set a new expiry date"
-        ));
-    }
-    (!is_used).then(|| format!("the waiver of {check} for {subject:?} matches no finding: remove it"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::{CrdFinding, CrdVerdict, checks};
-use crate::ask::waivers::{Waiver, Waivers};
+use crate::ask::waivers::{Waiver, WaiverDefect, Waivers};
 
 /// A note about the waiver file: an expired or unused waiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +49,10 @@ fn fits(waiver: &Waiver, crd: &str, finding: &CrdFinding) -> bool {
 }
 
 fn note(waiver: &Waiver, used: bool, today: Date) -> Option<WaiverNote> {
-    let Waiver { check, subject, expires, .. } = waiver;
-    let waiver_name = format!("waiver of {check} for {subject}");
-    if *expires < today {
-        let message = format!(
-            "the waiver of {check} for {subject:?} expired on {expires}: review the finding, or set a new expiry date"
-        );
-        return Some(WaiverNote { check: "waiver-expired", subject: waiver_name, message });
-    }
-    let message = format!("the waiver of {check} for {subject:?} matches no finding: remove it");
-    (!used).then_some(WaiverNote { check: "waiver-unused", subject: waiver_name, message })
+    let (defect, message) = waiver.find_defect(used, today)?;
+    let check = match defect {
+        WaiverDefect::Expired => "waiver-expired",
+        WaiverDefect::Unused => "waiver-unused",
+    };
+    Some(WaiverNote { check, subject: format!("waiver of {} for {}", waiver.check, waiver.subject), message })
 }

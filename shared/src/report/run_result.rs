@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::upgrade_report::{Outcome, ReportKind, StepState, UpgradeReport};
+use crate::ask::join_command;
 use crate::model::check::{CheckResult, Finding, Level, Verdict};
 use crate::model::metadata_keys::MANAGED_BY;
+use crate::plan::ChartUpgrade;
 use crate::problem::{Exit, Problem};
 
 /// The name of the ConfigMap, in the installation's namespace.
@@ -66,7 +68,7 @@ impl RunResult {
     /// The result of a run that has a report.
     #[must_use]
     pub fn from_report(report: &UpgradeReport, at: Timestamp) -> Self {
-        let charts = |version: &dyn Fn(&crate::plan::ChartUpgrade) -> Option<String>| {
+        let charts = |version: &dyn Fn(&ChartUpgrade) -> Option<String>| {
             let each = report.plan.charts.iter();
             each.filter_map(|chart| Some(format!("{} {}", chart.release, version(chart)?)))
                 .collect::<Vec<_>>()
@@ -75,16 +77,12 @@ impl RunResult {
         let exit = Exit::from_code(report.exit_code);
         // A stopped step counts as failed in the report, and its exit code tells why.
         let failed = report.steps.iter().find(|step| step.state == StepState::Failed);
-        let finding = find_worst_finding(&report.plan.guards);
-        let why = match (failed, finding) {
-            (Some(step), _) => step.detail.clone(),
-            (None, Some(finding)) if exit != Exit::Success => format!("{} {}", finding.subject, finding.message),
-            _ => String::new(),
-        };
-        let hint = match (failed, finding) {
-            (Some(_), _) => "kubectl mural upgrade resume".to_owned(),
-            (None, Some(finding)) if exit != Exit::Success => finding.hint.clone(),
-            _ => String::new(),
+        let (why, hint) = match (failed, find_worst_finding(&report.plan.guards)) {
+            (Some(step), _) => (step.detail.clone(), join_command(report.next_command())),
+            (None, Some(finding)) if exit != Exit::Success => {
+                (format!("{} {}", finding.subject, finding.message), finding.hint.clone())
+            }
+            _ => Default::default(),
         };
         Self::new(Ending {
             run: &report.run,

@@ -12,6 +12,7 @@ use crate::problem::{Exit, Problem};
 use crate::report::event::{Event, WaitingObject};
 use crate::report::human::HumanRenderer;
 use crate::report::problem_text::render_problem;
+use crate::report::run_result::RunResult;
 use crate::report::style::Style;
 use crate::report::upgrade_report::{
     FinalCheck, NewestRevision, Outcome, ReleaseAfterFailure, ReportKind, StateAfterFailure, StepOutcome, StepState,
@@ -157,6 +158,22 @@ fn end_of_a_failed_upgrade_and_rollback() {
     let screens = [ReportKind::Upgrade, ReportKind::Rollback]
         .map(|kind| upgrade_result::render(&failed(kind, Exit::Failed, detail), Style::PLAIN));
     assert_screen("end_failure", &screens.concat());
+}
+
+#[test]
+fn the_result_for_machines_has_the_command_of_the_screen() {
+    for (kind, command) in
+        [(ReportKind::Upgrade, "resume -f values.yaml"), (ReportKind::Rollback, "rollback --context")]
+    {
+        let map =
+            RunResult::from_report(&failed(kind, Exit::Failed, "canvas did not become ready"), NOW).to_config_map("m");
+        let hint = map["data"]["hint"].as_str().unwrap();
+        assert!(hint.starts_with(&format!("kubectl mural upgrade {command}")), "{hint}");
+        assert_eq!(
+            (&map["data"]["outcome"], &map["data"]["why"]),
+            (&"failed".into(), &"canvas did not become ready".into())
+        );
+    }
 }
 
 #[test]
